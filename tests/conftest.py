@@ -1,0 +1,144 @@
+"""What every test stands on: a sealed environment, no network, real git in a real repository."""
+
+import ipaddress
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DATA = Path(__file__).parent / "data"
+AMP = DATA / "amp"
+
+PARENT = "T-01a1f7e3-a087-75c8-93d6-905e87056e81"
+CHILD = "T-01a1f7e3-a0f0-741a-b744-dc84b74290e9"
+OTHER = "T-01a1f7e4-a2a3-73ba-b37f-b07db4084237"
+
+_FOREIGN = ("GIT_", "AMP", "AGENT", "AI_AGENT", "XDG_", "GITHUB_", "GITLAB_", "CI", "BUILDKITE", "CLAUDECODE")
+
+
+def url(thread: str) -> str:
+    """Return the canonical link of *thread*."""
+    return f"https://ampcode.com/threads/{thread}"
+
+
+@pytest.fixture(autouse=True)
+def sealed(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Cut the test off from the machine it runs on; return its empty home."""
+    home = tmp_path_factory.mktemp("home")
+    for name in [name for name in os.environ if name.startswith(_FOREIGN)]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.setenv("GIT_EDITOR", "false")
+    monkeypatch.setenv("GIT_AUTHOR_DATE", "1500000000 +0000")
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "1500000000 +0000")
+    monkeypatch.setenv("NO_COLOR", "1")
+    (home / ".gitconfig").write_text(
+        "[user]\n\tname = T\n\temail = t@example.com\n[init]\n\tdefaultBranch = main\n[gc]\n\tauto = 0\n"
+    )
+    return home
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a test that reaches for the network fail by name, not by timeout."""
+    connect = socket.socket.connect
+
+    def loopback_only(self: socket.socket, address: tuple[str, int]) -> None:
+        if self.family != socket.AF_UNIX and not ipaddress.ip_address(address[0]).is_loopback:
+            raise AssertionError(f"this test tried to reach {address}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", loopback_only)
+
+
+class Repo:
+    """A real repository, driven as a person would."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def run(
+        self, *args: str, ok: bool = True, env: Mapping[str, str] | None = None, stdin: bytes | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run `git *args` with *env* added to the environment; unless *ok* is false it must succeed."""
+        environ = {**os.environ, **(env or {})}
+        done = subprocess.run(
+            ["git", *args], cwd=self.path, env=environ, input=stdin, capture_output=True, check=False, timeout=60
+        )
+        assert not ok or done.returncode == 0, done.stderr.decode(errors="replace")
+        return done
+
+    def __call__(self, *args: str, env: Mapping[str, str] | None = None, stdin: bytes | None = None) -> str:
+        """Return what `git *args` printed, without the last line feed."""
+        return self.run(*args, env=env, stdin=stdin).stdout.decode(errors="surrogateescape").removesuffix("\n")
+
+    def commit(
+        self, *args: str, ok: bool = True, env: Mapping[str, str] | None = None, stdin: bytes | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Make an empty commit."""
+        return self.run("commit", "--allow-empty", *args, ok=ok, env=env, stdin=stdin)
+
+    def head(self, field: str = "%H") -> str:
+        """Return a field of the commit at HEAD, as `git log --format` names it."""
+        return self("log", "-1", f"--format={field}")
+
+    def links(self) -> list[str]:
+        """Return the values of our trailer in the commit at HEAD, as git sees them."""
+        return self("log", "-1", "--format=%(trailers:key=Amp-Thread-ID,valueonly,unfold)").splitlines()
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Repo:
+    """An empty repository without hooks."""
+    path = tmp_path / "repo"
+    subprocess.run(["git", "init", "-q", str(path)], check=True)
+    return Repo(path)
+
+
+@pytest.fixture
+def installed(repo: Repo) -> Repo:
+    """An empty repository with the fast hooks in place."""
+    from ampcommit import install
+
+    install.install(str(repo.path))
+    return repo
+
+
+@pytest.fixture
+def agent(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Put this process into the shell of an agent at work in a thread."""
+
+    def enter(thread: str) -> None:
+        monkeypatch.setenv("AGENT", "amp")
+        monkeypatch.setenv("AGENT_THREAD_ID", thread)
+        monkeypatch.setenv("AMP_CURRENT_THREAD_ID", thread)
+
+    return enter
+
+
+@pytest.fixture
+def amp_home(sealed: Path) -> Path:
+    """Amp's own folder of thread files in the sealed home, empty."""
+    folder = sealed / ".local" / "share" / "amp" / "threads"
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture
+def january(amp_home: Path) -> Path:
+    """The January client's parent and child in Amp's own folder."""
+    for file in (AMP / "2026-01" / "threads-agent-handoff").iterdir():
+        shutil.copy(file, amp_home)
+    return amp_home
+
+
+def command(*args: str) -> list[str]:
+    """Return the argument list that runs `ampcommit` in this interpreter."""
+    return [sys.executable, "-m", "ampcommit", *args]
