@@ -1,0 +1,122 @@
+"""Where we are: git's folders, our own, HEAD and what is in progress, read without starting git."""
+
+import os
+
+from ampcommit.errors import GitError, SetupError
+from ampcommit.files import read_regular
+from ampcommit.gitcmd import version
+from ampcommit.record import Sha
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ampcommit.gitcmd import Git
+
+OLDEST_GIT = (2, 31)
+"""The first git that prints absolute paths when asked; hooks let commits pass with an older one."""
+
+_SMALL = 4096  # HEAD, commondir and loose refs are one line
+_PACKED = 256 * 1024 * 1024
+_IN_PROGRESS = ("rebase-merge", "rebase-apply", "sequencer", "CHERRY_PICK_HEAD", "REVERT_HEAD")
+
+
+class Place:
+    """
+    The git dir and the common dir of one work tree, and what lies in them.
+
+    Git starts a hook at the top of the work tree with GIT_DIR set wherever it is not
+    `.git`; asking `git rev-parse` would cost a hook a child process for each answer.
+    """
+
+    __slots__ = ("common_dir", "git_dir", "top")
+
+    def __init__(self, git_dir: str, top: str = ".") -> None:
+        self.git_dir = git_dir
+        self.top = top
+        common = read_regular(os.path.join(git_dir, "commondir"), _SMALL)
+        self.common_dir = (
+            os.path.normpath(os.path.join(git_dir, os.fsdecode(common.rstrip(b"\n")))) if common else git_dir
+        )
+
+    @classmethod
+    def of_hook(cls, environ: "Mapping[str, str]") -> "Place":
+        """Return the place of a hook that runs at the top of a work tree with this environment."""
+        git_dir = environ.get("GIT_DIR") or ".git"
+        named = read_regular(git_dir, _SMALL)  # a linked work tree or a submodule, and a caller other than git
+        if named and named.startswith(b"gitdir: "):
+            git_dir = os.path.join(os.path.dirname(git_dir), os.fsdecode(named[8:].rstrip(b"\n")))
+        return cls(git_dir)
+
+    @classmethod
+    def of_folder(cls, git: "Git") -> "Place":
+        """Return the place that git finds from its folder; `SetupError` without a repository, or with an old git."""
+        _require_git(git)
+        try:
+            listed = git("rev-parse", "--path-format=absolute", "--git-dir", "--is-bare-repository")
+        except GitError as error:
+            raise SetupError(error.hint or str(error), hint="run ampcommit inside a git repository") from error
+        git_dir, bare = os.fsdecode(listed).removesuffix("\n").rsplit("\n", 1)
+        top = git_dir if bare == "true" else os.fsdecode(git("rev-parse", "--path-format=absolute", "--show-toplevel"))
+        return cls(git_dir, top.removesuffix("\n"))
+
+    @property
+    def state(self) -> str:
+        """Our folder for the whole clone: ledger and lock."""
+        return os.path.join(self.common_dir, "ampcommit")
+
+    @property
+    def private(self) -> str:
+        """Our folder for this work tree: the note and the thread set by hand."""
+        return os.path.join(self.git_dir, "ampcommit")
+
+    @property
+    def ledger(self) -> str:
+        """The ledger of this clone."""
+        return os.path.join(self.state, "ledger.jsonl")
+
+    def replaying(self) -> bool:
+        """Say whether git is replaying commits here (rebase, cherry-pick, revert, am): they may be other people's."""
+        return any(os.path.lexists(os.path.join(self.git_dir, name)) for name in _IN_PROGRESS)
+
+    def rebasing(self) -> bool:
+        """Say whether a rebase (or `git am`) is under way here."""
+        return any(os.path.lexists(os.path.join(self.git_dir, name)) for name in _IN_PROGRESS[:2])
+
+    def merging(self) -> bool:
+        """Say whether the next commit concludes a merge."""
+        return os.path.lexists(os.path.join(self.git_dir, "MERGE_HEAD"))
+
+    def branch(self) -> str | None:
+        """Return the name of the current branch; None when HEAD is detached."""
+        ref = self._symbolic()
+        known = ref and ref.startswith(b"refs/heads/") and ref != b"refs/heads/.invalid"  # what reftable leaves there
+        return os.fsdecode(ref[11:]) if ref and known else None
+
+    def head(self) -> Sha | None:
+        """Return the commit that HEAD names, None where the files do not tell: an unborn branch, or reftable."""
+        ref = self._symbolic()
+        value = self._line("HEAD") if ref is None else self._resolved(ref)
+        return Sha.maybe(value.decode("ascii", "replace"))
+
+    def _symbolic(self) -> bytes | None:
+        head = self._line("HEAD")
+        return head[5:] if head.startswith(b"ref: ") else None
+
+    def _resolved(self, ref: bytes) -> bytes:
+        """Return the value of *ref*: a loose file, else its line in packed-refs."""
+        loose = read_regular(os.path.join(self.common_dir, os.fsdecode(ref)), _SMALL)
+        if loose is not None:
+            return loose.rstrip(b"\n")
+        packed = b"\n" + (read_regular(os.path.join(self.common_dir, "packed-refs"), _PACKED) or b"")
+        end = packed.find(b" " + ref + b"\n")
+        return packed[packed.rfind(b"\n", 0, end) + 1 : end] if end >= 0 else b""
+
+    def _line(self, name: str) -> bytes:
+        return (read_regular(os.path.join(self.git_dir, name), _SMALL) or b"").rstrip(b"\n")
+
+
+def _require_git(git: "Git") -> None:
+    if version(git) < OLDEST_GIT:
+        said = git("version").decode("utf-8", "replace").removeprefix("git version ").strip()
+        raise SetupError(f"git {said} is too old", hint="ampcommit needs git 2.31 or newer")
