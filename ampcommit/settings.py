@@ -1,0 +1,233 @@
+"""What is demanded and how git is set up: defaults, `.ampcommit`, git config and environment, read once."""
+
+import os
+import stat
+
+from ampcommit.errors import GitError
+from ampcommit.policy import BY_NAME, KEYS, understood
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ampcommit.gitcmd import Git
+
+    Pairs = list[tuple[str, str | None]]
+
+POLICY_FILE = ".ampcommit"
+FILE, CONFIG, ENVIRONMENT, DEFAULT = POLICY_FILE, "git config", "environment", "default"
+
+_FILE_LIMIT = 65536
+PATTERN = r"^(ampcommit\.|core\.comment(char|string)$|commit\.(cleanup|template)$|remote\..*\.url$)"
+"""Everything that a hook asks git's configuration, in one question."""
+
+_CLONE_ONLY = ("resolve", "amp", "shareremote", "sign")
+# git sorts the index by name, and few names come before ours.
+_INDEX_HEAD = 1 << 22
+_HOST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-_[]:")
+
+
+class Settings:
+    """
+    The policy in force here, and what else a hook must know of git's configuration.
+
+    `origins` says for each key where its value came from. `problems` lists, in sentences, keys and
+    values that cannot be used: who judges in earnest refuses to go on with one, a hook says it and
+    goes on with what is left. `warnings` are for everybody to say and go on.
+    """
+
+    def __init__(self) -> None:
+        self.values: dict[str, object] = {name: default for name, _, default in BY_NAME.values()}
+        self.origins: dict[str, str] = dict.fromkeys(KEYS, DEFAULT)
+        self.problems: list[str] = []
+        self.warnings: list[str] = []
+        self.git: dict[str, str] = {}  # commit.cleanup and the like: the last value of each
+        self.remotes: dict[str, str] = {}  # name of the remote -> its URL
+
+    def __getitem__(self, name: str) -> object:
+        return self.values[name]
+
+    @property
+    def mode(self) -> str:
+        """`require`, `warn` or `off`."""
+        return str(self.values["mode"])
+
+    @property
+    def hosts(self) -> "tuple[str, ...]":
+        """Hosts whose links count beside Amp's own."""
+        return self.values["host"]  # type: ignore[return-value]  # _host gives str, apply() makes the tuple
+
+    @property
+    def exempt(self) -> "tuple[str, ...]":
+        """The kinds of commits from which no link is demanded."""
+        return self.values["exempt"]  # type: ignore[return-value]  # as above
+
+    def number(self, name: str) -> int:
+        """Return a limit of the policy, in code points."""
+        return int(str(self.values[name]))
+
+    def given(self, name: str) -> bool:
+        """Say whether somebody set this key: a built-in limit only warns."""
+        return self.origins[name] != DEFAULT
+
+    def apply(self, pairs: "Pairs", origin: str) -> None:
+        """Take over *pairs* of lower-case key and value (None: the key alone), the later ones winning."""
+        lists: dict[str, list[object]] = {}
+        for key, value in pairs:
+            if key not in BY_NAME:
+                self._unknown(key, origin)
+                continue
+            name, _, default = BY_NAME[key]
+            if isinstance(default, tuple) and value == "":  # git's way to say: none of those before
+                self.values[name], self.origins[name], lists[name] = (), origin, []
+                continue
+            try:
+                meaning = understood(key, value)
+            except ValueError as error:
+                self.problems.append(f"{origin}: {name} {error}")
+                continue
+            if isinstance(default, tuple):
+                lists.setdefault(name, []).append(meaning)
+                meaning = tuple(lists[name])
+            self.values[name], self.origins[name] = meaning, origin
+
+    def _unknown(self, key: str, origin: str) -> None:
+        if key not in _CLONE_ONLY:
+            self.problems.append(f"{origin}: unknown key {key!a}")
+        elif origin == FILE:
+            self.warnings.append(f"{origin}: {key} counts only in git config; a cloned repository cannot set it")
+
+
+def read_settings(
+    git: "Git", environ: "Mapping[str, str]", top: str = ".", index: str | None = None, asked: str = ""
+) -> Settings:
+    """
+    Read every source in order of weight.
+
+    *index* is git's index file, for a `.ampcommit` that is only there; *asked* what
+    `git config --get-regexp` printed when somebody asked already.
+    """
+    settings = Settings()
+    config = _lines(asked) or _pairs(git("config", "-z", "--get-regexp", PATTERN, ok=(0, 1)))
+    for key, value in config:
+        if key.startswith("remote."):
+            settings.remotes[key[7:-4]] = value or ""
+        elif not key.startswith("ampcommit."):
+            settings.git.pop(key, None)  # the order says which key came last
+            settings.git[key] = value or ""
+    try:
+        settings.apply(_ours(_policy_file(git, top, index), settings), FILE)
+    except GitError as error:
+        settings.warnings.append(f"{FILE} is broken and not used: {error.hint or error}")
+    settings.apply([(key[10:], value) for key, value in config if key.startswith("ampcommit.")], CONFIG)
+    settings.apply(_from_environment(environ), ENVIRONMENT)
+    return settings
+
+
+def _ours(pairs: "Pairs", settings: Settings) -> "Pairs":
+    """Return the pairs of our own section; the file has no business with any other."""
+    for key, _ in pairs:
+        if not key.startswith("ampcommit.") or "." in key[10:]:
+            settings.problems.append(f"{FILE}: {key!a} is not in the section [ampcommit]")
+    return [(key[10:], value) for key, value in pairs if key.startswith("ampcommit.") and "." not in key[10:]]
+
+
+def _policy_file(git: "Git", top: str, index: str | None) -> "Pairs":
+    """Return the pairs of `.ampcommit` in the work tree, else in the index, else none."""
+    path = os.path.join(top, POLICY_FILE)
+    try:
+        seen = os.lstat(path)
+    except OSError:
+        if not index or not _maybe_in(index):
+            return []
+        if not git("rev-parse", "-q", "--verify", f":{POLICY_FILE}", ok=(0, 1)):
+            return []
+        if int(git("cat-file", "-s", f":{POLICY_FILE}")) > _FILE_LIMIT:
+            raise GitError("it is not a small regular file") from None
+        return _pairs(git("config", "-z", "--no-includes", "--list", "--blob", f":{POLICY_FILE}"))
+    if not stat.S_ISREG(seen.st_mode) or seen.st_size > _FILE_LIMIT:
+        raise GitError("it is not a small regular file")
+    return _pairs(git("config", "-z", "--no-includes", "--list", "--file", path))
+
+
+def _maybe_in(index: str) -> bool:
+    """Say whether `.ampcommit` may be in this index; where it certainly is not, git is not asked."""
+    try:
+        with open(index, "rb", buffering=0) as stream:
+            head = stream.read(_INDEX_HEAD)
+    except OSError:
+        return False
+    # Version 4 keeps only what a name adds to the one before it; a split index keeps its names elsewhere.
+    return f"{POLICY_FILE}\0".encode() in head or head[4:8] == b"\0\0\0\4" or b"link\0\0" in head
+
+
+def _pairs(listed: bytes) -> "Pairs":
+    """Split what `git config -z` printed into keys and values; a key without a value has None."""
+    pairs: Pairs = []
+    for entry in os.fsdecode(listed).split("\0")[:-1]:
+        key, separator, value = entry.partition("\n")
+        pairs.append((key, value if separator else None))
+    return pairs
+
+
+def _lines(listed: str) -> "Pairs":
+    """
+    Split what `git config --show-scope` printed without -z: lines of scope, tab, key, blank and value.
+
+    Nothing is returned where that is ambiguous (a value of several lines, a blank in a key): then git is asked again.
+    """
+    pairs: Pairs = []
+    for line in listed.split("\n"):
+        scope, tab, entry = line.partition("\t")
+        key, separator, value = entry.partition(" ")
+        whole = (
+            key.endswith(".url") if key.startswith("remote.") else key.startswith(("ampcommit.", "core.", "commit."))
+        )
+        if not tab or " " in scope or not whole:
+            return []
+        pairs.append((key, value if separator else None))
+    return pairs
+
+
+def _from_environment(environ: "Mapping[str, str]") -> "Pairs":
+    """Return `AMPCOMMIT_<KEY>` as pairs; a key that may be given many times holds a list with spaces."""
+    pairs: Pairs = []
+    for key, (name, _, default) in BY_NAME.items():
+        value = environ.get(f"AMPCOMMIT_{name.upper()}", "")
+        pairs += [(key, piece) for piece in (value.split() if isinstance(default, tuple) else [value]) if piece]
+    return pairs
+
+
+def repository(remotes: "dict[str, str]") -> str | None:
+    """
+    Return host and path of the clone's remote, without user, password, port, or `.git`.
+
+    None for a local one, and for an address that could hide a secret in what would be kept.
+    """
+    url = remotes.get("origin") or next(iter(remotes.values()), "")
+    scheme, is_url, rest = url.partition("://")
+    if is_url:
+        authority, _, path = rest.partition("/")
+    else:  # user@host:path, as scp writes it
+        scheme = "ssh"
+        authority, _, path = url.partition(":")
+    host = authority.rpartition("@")[2].lower()
+    closing = host.rfind("]") if host.startswith("[") else 0
+    name, colon, port = host[closing:].partition(":")
+    host = host[:closing] + name
+    path = path.partition("?")[0].partition("#")[0].strip("/").removesuffix(".git")
+    plain = url.isprintable() and _HOST.issuperset(host) and (not colon or port.isdigit())
+    known = scheme in ("https", "http", "ssh", "git") and bool(host and path)
+    hidden = not is_url and ("@" in path or path.startswith(":"))  # a password, a remote helper
+    return f"{host}/{path}" if plain and known and not hidden else None
+
+
+def shared_mode(git: "Git") -> int:
+    """Return the permissions of our files in this clone: the owner's alone unless `core.sharedRepository` says more."""
+    value = git("config", "--get", "core.sharedRepository", ok=(0, 1)).decode("utf-8", "replace").strip().lower()
+    if value in ("group", "true", "1", "yes", "on"):
+        return 0o660
+    if value in ("all", "world", "everybody", "2"):
+        return 0o664
+    octal = 3 <= len(value) <= 4 and set(value) <= set("01234567")
+    return 0o600 | (int(value, 8) & 0o666) if octal else 0o600
