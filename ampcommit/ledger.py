@@ -1,0 +1,271 @@
+"""
+The ledger of one clone: append-only JSON Lines, each line naming the digest of the one before.
+
+Writers hold one lock; readers need none, because a line is never changed. What a crash
+cut off at the end is set aside by the next writer, never thrown away.
+"""
+
+import os
+import stat
+import sys
+
+from ampcommit.errors import LedgerError, RecordError
+from ampcommit.files import Lock, make_own_folder, open_made, read_all, write_all
+from ampcommit.record import VERSION, Record, canonical, parsed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+_TAIL = 4096
+_CHUNK = 1024 * 1024
+_LINE_LIMIT = 64 * 1024 * 1024
+
+
+class Ledger:
+    """The ledger file *path*; nothing is opened or made before it is needed."""
+
+    __slots__ = ("_mode", "path")
+
+    def __init__(self, path: str, mode: int = 0o600) -> None:
+        self.path = path
+        self._mode = mode  # of a file that has to be made
+
+    def append(self, record: Record) -> None:
+        """
+        Write *record* behind the last line and set its `prev`; the cost does not depend on how many there are.
+
+        Either the whole line is there afterwards or the file is as it was. A commit that the last line
+        is about already is not written twice. `LedgerError` where the file is not ours to write: a link,
+        a FIFO, a folder, a newer format.
+        """
+        if not os.path.lexists(self.path):
+            self.prepare()
+        # What stands beside the ledger is as open to others as the ledger is.
+        seen = os.lstat(self.path).st_mode
+        mode = seen & 0o666 if stat.S_ISREG(seen) else self._mode
+        with Lock(f"{self.path}.lock", mode=mode):
+            fd = self._opened(os.O_RDWR | os.O_APPEND)
+            try:
+                self._write(fd, record, mode)
+            finally:
+                os.close(fd)
+
+    def _write(self, fd: int, record: Record, mode: int) -> None:
+        size = self._mended(fd, mode)
+        last = _last_line(fd, size)
+        if last and f'"kind":"commit","commit":"{record.commit}"'.encode() in last:
+            return  # two hook managers called us for one commit
+        record.prev = None if last is None else _successor(last)
+        written = False
+        try:
+            write_all(fd, record.to_bytes() + b"\n")
+            written = True
+        finally:
+            if not written:
+                os.ftruncate(fd, size)  # a full disk took half a line: the ledger is as before
+
+    def prepare(self) -> None:
+        """Make the folder, the lock and an empty ledger, with the permissions of this clone whatever the umask."""
+        folder = os.path.dirname(self.path)
+        mode = self._mode | (self._mode & 0o444) >> 2  # whoever may read may enter
+        make_own_folder(folder, mode)
+        now = os.stat(folder).st_mode
+        if mode & ~now:
+            try:
+                os.chmod(folder, stat.S_IMODE(now) | mode)  # a hook made it for its note
+            except OSError:
+                pass  # not ours: opening the ledger will tell whether that matters
+        for path in (f"{self.path}.lock", self.path):
+            os.close(open_made(path, os.O_WRONLY, self._mode))
+
+    def lines(self) -> "Iterator[bytes]":
+        """Yield every whole line, without its line feed; none if there is no ledger yet."""
+        if not os.path.lexists(self.path):
+            return
+        with os.fdopen(self._opened(os.O_RDONLY), "rb") as stream:
+            for line in stream:
+                if line.endswith(b"\n"):
+                    yield line[:-1]
+
+    def find(self, *needles: bytes) -> list[bytes]:
+        """
+        Return, in order, the lines in which every one of *needles* occurs.
+
+        A byte search: a million records take some hundredths of a second, where parsing them
+        takes seconds. What a hit means is for the caller to check.
+        """
+        if not os.path.lexists(self.path):
+            return []
+        fd = self._opened(os.O_RDONLY)
+        try:
+            return [line for line in _hits(fd, needles[0]) if all(needle in line for needle in needles[1:])]
+        finally:
+            os.close(fd)
+
+    def records(self, field: str, value: str) -> "list[tuple[bytes, dict[str, Any]]]":
+        """Return the lines, raw and parsed, in which *field* is *value* or a list that holds it."""
+        found = []
+        for line in self.find(canonical(value)):
+            try:
+                fields = parsed(line)
+            except RecordError:
+                continue  # `check` reports it
+            held = fields.get(field)
+            if held == value or (isinstance(held, list) and value in held):
+                found.append((line, fields))
+        return found
+
+    def check(self) -> "Report":
+        """Read the whole ledger and say what is wrong with it."""
+        report = Report(self.path)
+        before: bytes | None = None
+        for number, line in enumerate(self.lines(), 1):
+            report.count += 1
+            if problem := _problem(line, before):
+                report.problems.append(f"line {number}: {problem}")
+            before = line
+        if self._torn():
+            report.problems.append(f"line {report.count + 1}: cut off; the next commit sets it aside")
+        report.aside = _regular_size(self._aside)
+        return report
+
+    @property
+    def _aside(self) -> str:
+        return f"{self.path}.torn"
+
+    def _opened(self, flags: int) -> int:
+        try:
+            fd = os.open(self.path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, self._mode)
+        except OSError as error:
+            raise LedgerError(f"cannot open the ledger: {error.strerror}", hint=f"look at {self.path}") from error
+        try:
+            _insist_on_file(fd, self.path)
+        except LedgerError:
+            os.close(fd)
+            raise
+        return fd
+
+    def _mended(self, fd: int, mode: int) -> int:
+        """Return the size of the whole lines, having set aside what a crash left behind them."""
+        size = os.fstat(fd).st_size
+        if not size or os.pread(fd, 1, size - 1) == b"\n":
+            return size
+        whole = _line_start(fd, size)
+        os.lseek(fd, whole, os.SEEK_SET)
+        torn = open_made(self._aside, os.O_WRONLY | os.O_APPEND, mode)
+        try:
+            _insist_on_file(torn, self._aside)
+            write_all(torn, read_all(fd, size - whole) + b"\n")
+        finally:
+            os.close(torn)
+        os.ftruncate(fd, whole)
+        return whole
+
+    def _torn(self) -> bool:
+        size = _regular_size(self.path)
+        if not size:
+            return False
+        fd = self._opened(os.O_RDONLY)
+        try:
+            return os.pread(fd, 1, size - 1) != b"\n"
+        finally:
+            os.close(fd)
+
+
+class Report:
+    """What `check` found: how many lines, what is wrong, how many bytes were set aside."""
+
+    __slots__ = ("aside", "count", "path", "problems")
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.count = 0
+        self.problems: list[str] = []
+        self.aside = 0
+
+
+def digest(line: bytes) -> str:
+    """Return the digest by which the next line names *line* (without its line feed)."""
+    name = "_sha2" if sys.version_info >= (3, 12) else "_sha256"
+    try:
+        sha256 = __import__(name).sha256  # hashlib costs a hook 3 ms
+    except ImportError:  # an interpreter that gets its digests elsewhere
+        from hashlib import sha256
+    return f"sha256:{sha256(line).hexdigest()}"
+
+
+def _insist_on_file(fd: int, path: str) -> None:
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        raise LedgerError("the ledger is not a regular file", hint=f"look at {path}, move it away")
+
+
+def _last_line(fd: int, size: int) -> bytes | None:
+    """Return the last line without its line feed; None in an empty ledger."""
+    if not size:
+        return None
+    start = _line_start(fd, size - 1)
+    return os.pread(fd, size - 1 - start, start)
+
+
+def _successor(last: bytes) -> str:
+    """Return the `prev` of the line behind *last*; a newer format is a `LedgerError`."""
+    version = last.partition(b'"v":')[2].partition(b",")[0]
+    if version.isdigit() and int(version[:9]) > VERSION:
+        raise LedgerError("a newer ampcommit wrote this ledger", hint="upgrade ampcommit in this clone too")
+    return digest(last)
+
+
+def _line_start(fd: int, end: int) -> int:
+    """Return where the line that ends before *end* begins."""
+    step = _TAIL
+    while step < _LINE_LIMIT:
+        start = max(0, end - step)
+        at = os.pread(fd, end - start, start).rfind(b"\n")
+        if at >= 0 or not start:
+            return start + at + 1
+        step *= 8
+    raise LedgerError("the ledger ends with a line of many megabytes", hint="run `ampcommit ledger check`")
+
+
+def _hits(fd: int, needle: bytes) -> "Iterator[bytes]":
+    """Yield the whole lines with *needle*; one buffer is read into again and again, always from the start of a line."""
+    buffer, at = bytearray(_CHUNK), 0
+    while got := os.preadv(fd, [buffer], at):
+        whole = buffer.rfind(b"\n", 0, got) + 1
+        if not whole and (got < len(buffer) or got >= _LINE_LIMIT):
+            return  # a line that is cut off, or no line at all
+        if not whole:
+            buffer = bytearray(len(buffer) * 8)
+        here = buffer.find(needle, 0, whole)
+        while here >= 0:
+            start, stop = buffer.rfind(b"\n", 0, here) + 1, buffer.find(b"\n", here)
+            yield bytes(buffer[start:stop])
+            here = buffer.find(needle, stop, whole)
+        at += whole
+
+
+def _problem(line: bytes, before: bytes | None) -> str | None:
+    """Say what is wrong with *line*, which follows *before*."""
+    try:
+        fields = parsed(line)
+        version = fields.get("v")
+        if not isinstance(version, int) or "kind" not in fields:
+            return "not a record"
+        if version <= VERSION and fields["kind"] == "commit":
+            Record.from_bytes(line)
+    except RecordError as error:
+        return str(error)
+    expected = None if before is None else digest(before)
+    if fields.get("prev") == expected:
+        return None
+    return "does not follow the line before it: something was changed or removed"
+
+
+def _regular_size(path: str) -> int:
+    try:
+        seen = os.lstat(path)
+    except OSError:
+        return 0
+    return seen.st_size if stat.S_ISREG(seen.st_mode) else 0
