@@ -1,0 +1,135 @@
+"""The hook `post-commit`: the commit that came to be is recorded, from its own links and the note that fits."""
+
+import os
+import time
+
+from ampcommit import __version__, note
+from ampcommit.call import Call, say
+from ampcommit.errors import AmpcommitError
+from ampcommit.gitcmd import Git, clean
+from ampcommit.ledger import Ledger
+from ampcommit.note import Note
+from ampcommit.record import Record, Sha, ThreadId
+
+_FORMAT = "--format=%H%x00%T%x00%P%x00%B%x00"
+
+
+class Made:
+    """A commit as git has it: its ids, and its message in UTF-8."""
+
+    __slots__ = ("commit", "message", "parents", "tree")
+
+    def __init__(self, commit: bytes, tree: bytes, parents: bytes, message: bytes) -> None:
+        self.commit = Sha(commit.decode("ascii").strip())
+        self.tree = Sha(tree.decode("ascii"))
+        self.parents = [Sha(parent) for parent in parents.decode("ascii").split()]
+        self.message = message
+
+
+def post_commit(call: Call) -> int:
+    """Record the commit at HEAD; a commit without a link leaves no record."""
+    left = note.take(call.place)
+    made, before = _commits(call, left.head if left else None)
+    same = left is not None and made.message == left.message
+    # What commit-msg judged need not be judged again; another text (another hook, another clean-up) must.
+    links = left.links if left and same else _links(call, made.message)
+    known = left if left and _fits(left, call, made, before, links) else _seen_now(call, links)
+    if known is None:
+        return 0
+    _ledger(call).append(_record(call, made, links, known))
+    if known.source == "use":
+        from ampcommit.current import keep_in_use
+
+        keep_in_use(call.place)
+    return 0
+
+
+def _ledger(call: Call) -> Ledger:
+    """Return the ledger; only where it has to be made is git asked with which permissions."""
+    if os.path.lexists(call.place.ledger):
+        return Ledger(call.place.ledger)
+    from ampcommit.settings import shared_mode
+
+    return Ledger(call.place.ledger, shared_mode(call.git))
+
+
+def _commits(call: Call, head: Sha | None) -> "tuple[Made, Made | None]":
+    """Return the commit at HEAD and the one at *head*, where HEAD was when the note was left; in one question."""
+    git = Git(environ=clean(call.environ, call.place.git_dir))
+    wanted = ("HEAD", head) if head else ("HEAD",)
+    listed = git("log", "--no-walk=unsorted", "--no-show-signature", "--encoding=UTF-8", _FORMAT, *wanted, "--")
+    fields = listed.split(b"\0")
+    if len(fields) < 5:
+        raise AmpcommitError("git shows no commit at HEAD: nothing was recorded")
+    commits = [Made(*fields[at : at + 4]) for at in range(0, len(fields) - 4, 4)]
+    return commits[0], commits[1] if len(commits) > 1 else None
+
+
+def _links(call: Call, message: bytes) -> list[ThreadId]:
+    """Return the accepted links of a message, as `verify` will see them."""
+    from ampcommit.message import trailers
+    from ampcommit.rules import Case
+
+    return Case(message, trailers(message, call.environ), call.settings()).links
+
+
+def _fits(left: Note, call: Call, made: Made, before: Made | None, links: list[ThreadId]) -> bool:
+    """
+    Say whether the note was left for this very commit.
+
+    Its parents are where HEAD was then (for an amend: that commit's parents), its last link is
+    the one noted, and the same git process started both hooks. Times are no test: git fixes
+    the committer's time before the editor opens.
+    """
+    if left.pid and call.parent and left.pid != call.parent:
+        return False
+    if links[-1:] != left.links[-1:]:
+        return False
+    follows = made.parents[:1] == ([left.head] if left.head else [])
+    return follows or (before is not None and made.parents == before.parents)
+
+
+def _seen_now(call: Call, links: list[ThreadId]) -> Note | None:
+    """Return what is known of a commit for which no note fits; None if nothing is to be recorded."""
+    from ampcommit.current import current
+    from ampcommit.settings import repository
+    from ampcommit.threads import Offline, walk
+
+    settings = call.settings()
+    if settings.mode == "off":
+        return None
+    at_work = current(call.environ, call.place)
+    if not links:
+        if at_work.inside and not call.place.rebasing():
+            say("ampcommit: this commit has no link to its thread; `git commit --amend --no-edit` adds it")
+        return None
+    chain = walk(links[-1], Offline(call.environ))
+    return Note(
+        pid=0,
+        head=None,
+        links=links,
+        # While git replays commits they may be other people's: then only the commit itself speaks.
+        source="message" if call.place.replaying() else at_work.source_of(links[-1]),
+        validated=False,
+        chain=chain.threads,
+        chain_state=chain.state,
+        repo=repository(settings.remotes),
+        message=b"",
+    )
+
+
+def _record(call: Call, made: Made, links: list[ThreadId], known: Note) -> Record:
+    return Record(
+        commit=made.commit,
+        tree=made.tree,
+        parents=made.parents,
+        links=links,
+        chain=known.chain,
+        chain_state=known.chain_state,
+        source=known.source,
+        validated=known.validated,
+        branch=call.place.branch(),
+        repo=known.repo,
+        time=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        by=f"ampcommit {__version__}",
+    )
