@@ -1,0 +1,69 @@
+"""
+What git runs: a table from the name of a hook to its function.
+
+The policy may refuse a commit; a defect of ours may not. No network, no library, and no
+more of the standard library than tests/test_house.py lists for each hook.
+"""
+
+import os
+
+from ampcommit.call import Call, say
+from ampcommit.errors import AmpcommitError
+from ampcommit.escape import terminal
+from ampcommit.files import ensure_streams, make_own_folder, write_atomic
+from ampcommit.place import Place
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+INTERRUPTED = 130
+
+
+def main(name: str, parent: int, args: list[str], config: str = "") -> int:
+    """
+    Run the hook *name* and return its status: 0, 33 (the policy rejects) or 130 (interrupted).
+
+    *parent* is the process that started the script, 0 where that tells nothing; *config* is what
+    the script learned from `git config --get-regexp` already, empty if it did not ask.
+    """
+    try:
+        ensure_streams()
+        return _function(name)(Call(os.environ, parent, args, config))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except (AmpcommitError, OSError) as error:
+        say(f"error: ampcommit: {terminal(str(error))}")
+        hint = terminal(getattr(error, "hint", "")) or "`ampcommit status` looks at this setup"
+        say(f" hint: the commit goes on; {hint}")
+    except Exception as error:  # a defect of ours costs nobody a commit
+        say(f"error: defect in ampcommit: {terminal(repr(error))}")
+        say(f" hint: the commit goes on; please report this{_reported(error)}")
+    return 0
+
+
+def _function(name: str) -> "Callable[[Call], int]":
+    # Each hook loads its own half only.
+    if name == "commit-msg":
+        from ampcommit.linking import commit_msg
+
+        return commit_msg
+    if name == "post-commit":
+        from ampcommit.recording import post_commit
+
+        return post_commit
+    raise AmpcommitError(f"this version has no hook {name}", hint="upgrade ampcommit, or take the hook out")
+
+
+def _reported(error: Exception) -> str:
+    """Write what a report needs to a file of our own, and return how to say so."""
+    import traceback
+
+    try:
+        folder = Place.of_hook(os.environ).state
+        make_own_folder(folder)
+        path = os.path.join(folder, "defect.txt")
+        write_atomic(path, "".join(traceback.format_exception(error)).encode("utf-8", "backslashreplace"))
+    except OSError:
+        return ""
+    return f", with {path}"

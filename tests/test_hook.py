@@ -1,0 +1,160 @@
+"""What git runs: whatever happens inside, the status is 0, 33 or 130."""
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ampcommit import hook
+from ampcommit.ledger import Ledger
+from tests.conftest import PARENT, Repo, url
+
+Enter = Callable[[str], None]
+
+
+@pytest.fixture
+def message(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of a message, in a repository in which this process runs as git would run a hook."""
+    monkeypatch.chdir(repo.path)
+    path = repo.path / ".git" / "COMMIT_EDITMSG"
+    path.write_text("Add the parser\n")
+    return path
+
+
+def commit_msg(message: Path) -> int:
+    """Run the hook as its script does."""
+    return hook.main("commit-msg", os.getpid(), [str(message)])
+
+
+def test_a_linked_message_passes(message: Path, agent: Enter, capfd: pytest.CaptureFixture[str]) -> None:
+    """Inside a thread the hook adds the link and says nothing."""
+    agent(PARENT)
+
+    assert commit_msg(message) == 0
+    assert message.read_text() == f"Add the parser\n\nAmp-Thread-ID: {url(PARENT)}\n"
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_rejection_has_a_status_of_its_own(message: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """No failure can be mistaken for a rejection: no other program ends with 33 by accident."""
+    assert commit_msg(message) == 33
+    assert "AC101" in capfd.readouterr().err
+
+
+def test_a_commit_is_recorded(message: Path, repo: Repo, agent: Enter) -> None:
+    """The second hook records what the first one saw."""
+    agent(PARENT)
+    commit_msg(message)
+    repo.commit("-q", "-F", str(message))
+
+    assert hook.main("post-commit", 0, []) == 0
+    assert len(list(Ledger(".git/ampcommit/ledger.jsonl").lines())) == 1
+
+
+def test_the_configuration_that_the_script_read_is_used(message: Path) -> None:
+    """What the script asked git need not be asked again."""
+    assert hook.main("commit-msg", 0, [str(message)], "local\tampcommit.mode warn") == 0
+
+
+def test_an_interrupt_stays_an_interrupt(message: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C ends a commit as it ends any other program."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "posix_spawnp", interrupted)
+
+    assert commit_msg(message) == 130
+
+
+def told(capfd: pytest.CaptureFixture[str]) -> list[str]:
+    """Return the two lines of a failure that costs nobody a commit."""
+    lines = capfd.readouterr().err.splitlines()
+    assert [line[:7] for line in lines] == ["error: ", " hint: "]
+    assert "the commit goes on" in lines[1]
+    return lines
+
+
+def test_a_failure_that_we_can_explain_costs_nobody_a_commit(message: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A message that cannot be read is said to be unchecked."""
+    message.unlink()
+
+    assert commit_msg(message) == 0
+    assert "it was not checked" in told(capfd)[0]
+
+
+def test_a_failure_with_a_hint_of_its_own_says_it(message: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """What git says about its configuration reaches the person who can mend it."""
+    (message.parent / "config").write_text("[broken\n")
+
+    assert commit_msg(message) == 0
+    assert "bad config" in told(capfd)[1]
+
+
+def test_a_failure_of_the_system_costs_nobody_a_commit(
+    message: Path, agent: Enter, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A full disk is two lines, and the message stays as it was."""
+    agent(PARENT)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "replace", full)
+
+    assert commit_msg(message) == 0
+    assert "No space left" in told(capfd)[0]
+    assert message.read_text() == "Add the parser\n"
+
+
+@pytest.fixture
+def defect(message: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The message of a commit in which something happens that nobody thought of."""
+
+    def exhausted(*_: object, **__: object) -> None:
+        raise MemoryError("nothing\x1b[2J left")
+
+    monkeypatch.setattr(os, "posix_spawnp", exhausted)
+    return message
+
+
+def test_a_defect_costs_nobody_a_commit_and_leaves_a_report(defect: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """What should not happen is reported with a file of ours that holds what a report needs."""
+    assert commit_msg(defect) == 0
+    lines = told(capfd)
+    report = defect.parent / "ampcommit" / "defect.txt"
+    assert lines[0].startswith("error: defect in ampcommit: MemoryError(")
+    assert lines[1].endswith("please report this, with .git/ampcommit/defect.txt")
+    assert report.read_text().startswith("Traceback")
+    assert "\x1b" not in "".join(lines)
+
+
+def test_a_defect_where_nothing_can_be_written_is_still_told(defect: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Without a place for the report the commit goes on all the same."""
+    (defect.parent / "ampcommit").write_text("a file\n")
+
+    assert commit_msg(defect) == 0
+    assert told(capfd)[1].endswith("please report this")
+
+
+@pytest.mark.usefixtures("message")
+@pytest.mark.parametrize("name", ["pre-push", ""])
+def test_a_hook_that_we_do_not_have_is_nobodys_defect(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Whoever calls a hook of another version is told so in two lines, and git goes on."""
+    assert hook.main(name, 0, []) == 0
+    assert "defect" not in "".join(told(capfd))
+
+
+@pytest.mark.parametrize("where", ["/nonexistent", "/dev/null", ""])
+def test_outside_a_repository_nothing_breaks(
+    message: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str], where: str
+) -> None:
+    """A manager that calls the hook in the wrong place gets an answer, not a traceback."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_DIR", where)
+
+    assert commit_msg(message) in (0, 33)
+    assert hook.main("post-commit", 0, []) == 0
+    assert "defect" not in capfd.readouterr().err
