@@ -1,0 +1,143 @@
+"""
+The text of the hook scripts, and how to recognise ours.
+
+Two kinds: the fast one that `install` writes starts the interpreter recorded there, isolated; the
+portable one (`hooks/` at the top of the repository) calls the `ampcommit` command and is for other
+hook managers. Both map the statuses of the hook process alike; docs/decisions/0002 says why two.
+"""
+
+from ampcommit.settings import PATTERN
+
+HOOKS = ("commit-msg", "post-commit")
+"""The hooks of this version, in the order git runs them."""
+
+EARLIER = ".before-ampcommit"
+"""What is appended to the name of a hook that was there before; other endings set off other tools' migrations."""
+
+_MARK = "# ampcommit hook: "
+
+_START = """\
+#!/bin/sh
+{mark}{hook}
+# Written by `ampcommit install`, removed by `ampcommit uninstall`; see docs/hooks.md of ampcommit.
+python={python}
+package={package}
+state="${{GIT_DIR:-.git}}/ampcommit"
+earlier="$0{earlier}"
+
+run() {{
+	if ! [ -x "$python" ]; then
+		echo "error: the Python that ampcommit was installed with is gone: $python" >&2
+		echo " hint: this commit was not checked; run \\`ampcommit install\\` again, or \\`ampcommit uninstall\\`" >&2
+		return 0
+	fi
+	"$python" -I -S -c '
+import gc, os, sys
+gc.disable()
+sys.path.append(sys.argv.pop(1))
+try:
+    from ampcommit.hook import main
+except Exception as error:
+    os.write(2, ("error: ampcommit cannot start: %r\\n" % (error,)).encode("utf-8", "replace"))
+    os._exit(70)
+os._exit(main(sys.argv[1], int(sys.argv[2]), sys.argv[4:], sys.argv[3]))
+' "$package" {hook} "$PPID" "$@"
+	settle $?
+}}
+"""
+
+_SETTLE = """
+# 33: the policy rejects. 130: interrupted. Anything else that is not 0 is our own failure, and costs nobody a commit.
+settle() {
+	case $1 in
+	0) return 0 ;;
+	33) return 1 ;;
+	130) return 130 ;;
+	70) ;;
+	*) echo "error: ampcommit ended with status $1" >&2 ;;
+	esac
+	echo " hint: the commit goes on unchecked; \\`ampcommit status\\` looks at this setup" >&2
+	return 0
+}
+"""
+
+_COMMIT_MSG = """
+if [ -x "$earlier" ]; then
+	"$earlier" "$@" || exit $?
+fi
+
+# One question to git's configuration, for this script and for Python. Where the policy has nothing
+# to say of this commit, Python is not started; post-commit is told by a note.
+config=$(git config --show-scope --get-regexp '{pattern}')
+mode= authors=
+while read -r scope key value; do
+	case $key in
+	ampcommit.mode) mode=$value ;;
+	ampcommit.authors) authors=$value ;;
+	esac
+done <<EOF
+$config
+EOF
+mode=${AMPCOMMIT_MODE:-$mode} authors=${AMPCOMMIT_AUTHORS:-$authors}
+if [ "$authors" = agent ] && [ "${AGENT-}" != amp ] &&
+	[ -z "${AMP_CURRENT_THREAD_ID-}${AGENT_THREAD_ID-}${AMP_THREAD_ID-}" ] && ! [ -e "$state/use" ]; then
+	mode=off
+fi
+if [ "$mode" = off ] && { [ -d "$state" ] || mkdir "$state"; } 2>/dev/null; then
+	# A link is not written through, a pipe makes nobody wait: such things are left to Python.
+	if ! [ -L "$state/note" ] && { [ -f "$state/note" ] || ! [ -e "$state/note" ]; }; then
+		echo "skip $PPID" 2>/dev/null >"$state/note" && exit 0
+	fi
+fi
+run "$config" "$@"
+"""
+
+_POST_COMMIT = """
+status=0
+if [ -x "$earlier" ]; then
+	"$earlier" "$@" || status=$?
+fi
+
+note=
+if [ -f "$state/note" ] && ! [ -L "$state/note" ]; then
+	read -r note <"$state/note"
+fi
+if [ "$note" = "skip $PPID" ]; then
+	: >"$state/note"
+else
+	run "" "$@"
+fi
+exit $status
+"""
+
+_BODIES = {"commit-msg": _COMMIT_MSG, "post-commit": _POST_COMMIT}
+
+_PORTABLE = """\
+#!/bin/sh
+{mark}{hook} (portable)
+# For other hook managers and for installing by hand; `ampcommit install` writes a faster one.
+
+{settle}
+ampcommit hook {hook} "$@" || settle $?
+"""
+
+
+def fast(hook: str, python: str, package: str) -> str:
+    """Return the script that runs the interpreter *python* with the package in the folder *package*."""
+    start = _START.format(mark=_MARK, hook=hook, python=quoted(python), package=quoted(package), earlier=EARLIER)
+    return start + _SETTLE + _BODIES[hook].replace("{pattern}", PATTERN)
+
+
+def portable(hook: str) -> str:
+    """Return the script that runs the command `ampcommit`."""
+    return _PORTABLE.format(mark=_MARK, hook=hook, settle=_SETTLE)
+
+
+def is_ours(script: bytes) -> bool:
+    """Say whether *script* is one that we wrote."""
+    return script.split(b"\n", 2)[1:2] != [] and script.split(b"\n", 2)[1].startswith(_MARK.encode())
+
+
+def quoted(text: str) -> str:
+    """Return *text* as one word of the shell."""
+    return "'" + text.replace("'", "'\\''") + "'"
