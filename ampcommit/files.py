@@ -107,6 +107,18 @@ def make_folder(path: str, mode: int = 0o700) -> None:
     above = os.path.dirname(path)
     if above:
         make_folder(above, mode)
+    _make_one(path, mode)
+
+
+def make_own_folder(path: str, mode: int = 0o700) -> None:
+    """Make the folder *path* inside git's, which must be there; a link in its place is not followed."""
+    if os.path.islink(path):
+        raise NotADirectoryError(f"{path} is a link, where a folder of ours should be")
+    if not os.path.isdir(path):
+        _make_one(path, mode)
+
+
+def _make_one(path: str, mode: int) -> None:
     try:
         os.mkdir(path, mode)
     except FileExistsError:
@@ -114,13 +126,6 @@ def make_folder(path: str, mode: int = 0o700) -> None:
             raise
         return  # another process made it in this moment
     os.chmod(path, mode | os.stat(path).st_mode & stat.S_ISGID)  # a shared clone's folders hand down their group
-
-
-def make_own_folder(path: str, mode: int = 0o700) -> None:
-    """Make the folder *path* inside git's; a link in its place is not followed."""
-    if os.path.islink(path):
-        raise NotADirectoryError(f"{path} is a link, where a folder of ours should be")
-    make_folder(path, mode)
 
 
 class Lock:

@@ -158,3 +158,16 @@ def test_outside_a_repository_nothing_breaks(
     assert commit_msg(message) in (0, 33)
     assert hook.main("post-commit", 0, []) == 0
     assert "defect" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("folder", ["elsewhere", "repo/sub"])
+def test_no_folder_that_looks_like_gits_is_made(
+    message: Path, agent: Enter, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, folder: str
+) -> None:
+    """Started outside a repository, or below its top, the hook leaves nothing there."""
+    (tmp_path / folder).mkdir()
+    monkeypatch.chdir(tmp_path / folder)
+    agent(PARENT)
+
+    assert commit_msg(message) == 0
+    assert list((tmp_path / folder).iterdir()) == []

@@ -37,6 +37,7 @@ notes = st.builds(
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     """A git dir without anything in it."""
+    (tmp_path / "git dir").mkdir()
     return Place(str(tmp_path / "git dir"))
 
 
@@ -219,7 +220,6 @@ def test_a_note_takes_the_place_of_what_was_planted(place: Place, tmp_path: Path
 def test_a_folder_that_is_a_link_is_not_followed(place: Place, tmp_path: Path) -> None:
     """S08: with a link planted in place of our folder, nothing is written where it leads."""
     (tmp_path / "victim").mkdir()
-    os.mkdir(place.git_dir)
     os.symlink(tmp_path / "victim", place.private)
     with pytest.raises(OSError, match=r".*"):
         note_of().leave(place)
