@@ -5,7 +5,7 @@ import time
 
 from ampcommit import __version__, note
 from ampcommit.call import Call, say
-from ampcommit.errors import AmpcommitError
+from ampcommit.errors import AmpcommitError, GitError
 from ampcommit.gitcmd import Git, clean
 from ampcommit.ledger import Ledger
 from ampcommit.note import Note
@@ -57,12 +57,16 @@ def _commits(call: Call, head: Sha | None) -> "tuple[Made, Made | None]":
     """Return the commit at HEAD and the one at *head*, where HEAD was when the note was left; in one question."""
     git = Git(environ=clean(call.environ, call.place.git_dir))
     wanted = ("HEAD", head) if head else ("HEAD",)
-    listed = git("log", "--no-walk=unsorted", "--no-show-signature", "--encoding=UTF-8", _FORMAT, *wanted, "--")
-    fields = listed.split(b"\0")
+    question = ("log", "--no-walk=unsorted", "--no-show-signature", "--encoding=UTF-8", _FORMAT)
+    try:
+        fields = git(*question, *wanted, "--").split(b"\0")
+    except GitError:  # git has cleaned the old one away
+        fields = git(*question, "HEAD", "--").split(b"\0")
     if len(fields) < 5:
         raise AmpcommitError("git shows no commit at HEAD: nothing was recorded")
     commits = [Made(*fields[at : at + 4]) for at in range(0, len(fields) - 4, 4)]
-    return commits[0], commits[1] if len(commits) > 1 else None
+    # An amend that changes nothing gives the same commit again, and git shows it once.
+    return commits[0], commits[-1] if commits[-1].commit == head else None
 
 
 def _links(call: Call, message: bytes) -> list[ThreadId]:
