@@ -341,11 +341,17 @@ def at_terminal(text: str, env: dict[str, str] | None = None) -> str:
         status = commit_msg(Call({**os.environ, **OFF, **(env or {})}, 0, ["MSG"]))
     finally:
         os.dup2(kept, 2)
-    said = os.read(main, 65536).decode()
-    for fd in (main, side, kept):
-        os.close(fd)
+        os.close(kept)
+        os.close(side)
+    said = b""
+    try:
+        while piece := os.read(main, 65536):  # a terminal gives what it likes at a time
+            said += piece
+    except OSError:
+        pass  # how Linux says that nobody writes any more
+    os.close(main)
     assert (status, Path("MSG").read_text()) == (REJECTED, text)
-    return said
+    return said.decode()
 
 
 @pytest.fixture
