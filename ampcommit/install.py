@@ -1,0 +1,204 @@
+"""Hooks in, hooks out, and what is there: the verbs `install`, `uninstall` and `status`."""
+
+import os
+import stat
+import sys
+
+from ampcommit import shim
+from ampcommit.errors import GitError, InstallError
+from ampcommit.files import read_regular, write_atomic
+from ampcommit.gitcmd import Git
+from ampcommit.ledger import Ledger
+from ampcommit.place import Place
+from ampcommit.settings import Settings, read_settings, shared_mode
+
+_SCRIPT_LIMIT = 16 * 1024 * 1024
+# Folders whose content is thrown away by the tools that make them.
+_THROWN_AWAY = ("/uv/archive-v", "/uv/environments-v", "/uv/builds-v", "/pipx/.cache/", "/.cache/pipx/")
+# What tells another hook manager's script, and its name.
+_MANAGERS = (
+    (b"pre-commit.com", "pre-commit"),
+    (b"lefthook", "lefthook"),
+    (b"husky", "husky"),
+    (b"git lfs", "git-lfs"),
+    (b"Gerrit", "Gerrit"),
+)
+
+
+class HookState:
+    """One hook of this clone: `state` is installed, outdated, broken, foreign, by hand or absent."""
+
+    def __init__(self, name: str, path: str, state: str, earlier: str | None) -> None:
+        self.name = name
+        self.path = path
+        self.state = state
+        self.earlier = earlier  # who wrote the hook that runs before ours, None if there is none
+
+
+class Setup:
+    """What is set up in one clone."""
+
+    def __init__(self, place: Place, folder: str, hooks: list[HookState], settings: Settings) -> None:
+        self.place = place
+        self.folder = folder
+        self.hooks = hooks
+        self.settings = settings
+        self.python = interpreter()
+        self.package = package()
+
+    @property
+    def works(self) -> bool:
+        """Say whether every hook is in place and can run."""
+        return all(hook.state in ("installed", "by hand") for hook in self.hooks)
+
+
+def install(folder: str = ".") -> Setup:
+    """Put the fast hooks into the clone that *folder* belongs to; what was there keeps running before them."""
+    git = Git(folder)
+    place, hooks = _located(git)
+    _refuse_elsewhere(place, hooks)
+    _refuse_fleeting(git, place)
+    for name in shim.HOOKS:
+        _refuse_clash(os.path.join(hooks, name))
+    _compile()
+    try:
+        Ledger(place.ledger, shared_mode(git)).prepare()
+        os.makedirs(hooks, exist_ok=True)
+        for name in shim.HOOKS:
+            _install_one(os.path.join(hooks, name), shim.fast(name, interpreter(), package()))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InstallError(f"cannot write in {place.common_dir}: {reason}", hint=f"look at {error.filename}") from error
+    return status(folder)
+
+
+def uninstall(folder: str = ".") -> Setup:
+    """Remove our hooks and put back, byte for byte, what was there before; the ledger stays."""
+    place, hooks = _located(Git(folder))
+    _refuse_elsewhere(place, hooks)
+    for name in shim.HOOKS:
+        path = os.path.join(hooks, name)
+        if shim.is_ours(read_regular(path, _SCRIPT_LIMIT) or b""):
+            os.unlink(path)
+            if os.path.lexists(path + shim.EARLIER):
+                os.rename(path + shim.EARLIER, path)
+    return status(folder)
+
+
+def status(folder: str = ".") -> Setup:
+    """Return what is there, changing nothing."""
+    git = Git(folder)
+    place, hooks = _located(git)
+    settings = read_settings(git, os.environ, top=place.top, index=os.path.join(place.git_dir, "index"))
+    return Setup(place, hooks, [_state(name, hooks) for name in shim.HOOKS], settings)
+
+
+def interpreter() -> str:
+    """Return the interpreter that the hooks shall run: the one below a virtual environment, which outlives it."""
+    return getattr(sys, "_base_executable", "") or sys.executable
+
+
+def package() -> str:
+    """Return the folder that holds the package."""
+    return os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def _located(git: Git) -> tuple[Place, str]:
+    """Return the place and the folder in which git looks for its hooks."""
+    place = Place.of_folder(git)
+    hooks = os.fsdecode(git("rev-parse", "--path-format=absolute", "--git-path", "hooks")).rstrip("\n")
+    return place, hooks
+
+
+def _refuse_elsewhere(place: Place, hooks: str) -> None:
+    own = os.path.realpath(place.common_dir)
+    if os.path.commonpath([own, os.path.realpath(hooks)]) != own:
+        raise InstallError(
+            f"git runs the hooks in {hooks}, which is not this clone's own folder: nothing was written",
+            hint='add to its commit-msg the line: ampcommit hook commit-msg "$@" || [ $? != 33 ] -- and to its '
+            "post-commit: ampcommit hook post-commit || : -- or let its manager run them",
+        )
+    if os.path.lexists(hooks) and not os.path.isdir(hooks):
+        raise InstallError(f"{hooks} is not a folder", hint="move it away and install again")
+
+
+def _refuse_fleeting(git: Git, place: Place) -> None:
+    """Refuse code that will be gone tomorrow, or that a checkout of this repository would exchange."""
+    for path in (interpreter(), package()):
+        if any(mark in f"{path}/" for mark in _THROWN_AWAY):
+            raise InstallError(
+                f"{path} is a throw-away environment: the hooks would stop working with it",
+                hint="install ampcommit for good, with `pipx install` or `uv tool install`, and run it from there",
+            )
+        if os.path.commonpath([os.path.realpath(place.top), os.path.realpath(path)]) == os.path.realpath(place.top):
+            tracked = os.path.join(path, "ampcommit", "hook.py") if os.path.isdir(path) else path
+            if _is_tracked(git, tracked):
+                raise InstallError(
+                    f"{tracked} is a file of this repository: whoever changes a branch would change the hooks",
+                    hint="install ampcommit outside the work tree",
+                )
+
+
+def _is_tracked(git: Git, path: str) -> bool:
+    try:
+        return bool(git("ls-files", "-z", "--", path))
+    except GitError:
+        return False  # not in this work tree
+
+
+def _refuse_clash(path: str) -> None:
+    """Refuse to put a hook aside where that name is taken, or where it is no file."""
+    if os.path.isdir(path):
+        raise InstallError(f"{path} is a folder", hint="move it away and install again")
+    foreign = os.path.lexists(path) and not shim.is_ours(read_regular(path, _SCRIPT_LIMIT) or b"")
+    if foreign and os.path.lexists(path + shim.EARLIER):
+        raise InstallError(f"{path}{shim.EARLIER} is already there", hint="look at both, keep one, install again")
+
+
+def _install_one(path: str, script: str) -> None:
+    if os.path.lexists(path) and not shim.is_ours(read_regular(path, _SCRIPT_LIMIT) or b""):
+        os.rename(path, path + shim.EARLIER)
+    write_atomic(path, os.fsencode(script), mode=0o755, durable=True)
+
+
+def _compile() -> None:
+    """Compile the package once, so that no hook does; where we may not write, hooks are a little slower."""
+    import compileall
+
+    compileall.compile_dir(os.path.dirname(os.path.abspath(__file__)), quiet=2, maxlevels=0)
+
+
+def _state(name: str, hooks: str) -> HookState:
+    path = os.path.join(hooks, name)
+    earlier = _writer(path + shim.EARLIER) if os.path.lexists(path + shim.EARLIER) else None
+    script = read_regular(path, _SCRIPT_LIMIT)
+    if script is None:
+        return HookState(name, path, "foreign" if os.path.lexists(path) else "absent", earlier)
+    if not shim.is_ours(script):
+        by_hand = b"ampcommit hook " + name.encode() in script
+        return HookState(name, path, "by hand" if by_hand else "foreign", earlier)
+    if not os.stat(path).st_mode & stat.S_IXUSR or not _runs(script):
+        return HookState(name, path, "broken", earlier)
+    current = script in (os.fsencode(shim.fast(name, interpreter(), package())), os.fsencode(shim.portable(name)))
+    return HookState(name, path, "installed" if current else "outdated", earlier)
+
+
+def _runs(script: bytes) -> bool:
+    """Say whether the interpreter and the package that a fast hook names are there; a portable one names none."""
+    import shlex
+
+    named = {}
+    for line in os.fsdecode(script).split("\n"):
+        key, sign, value = line.partition("=")
+        if sign and key in ("python", "package"):
+            try:
+                named[key] = shlex.split(value)[0]
+            except (ValueError, IndexError):
+                return False  # garbled
+    here = os.access(named["python"], os.X_OK) if "python" in named else True
+    return here and ("package" not in named or os.path.isfile(os.path.join(named["package"], "ampcommit", "hook.py")))
+
+
+def _writer(path: str) -> str:
+    script = read_regular(path, _SCRIPT_LIMIT) or b""
+    return next((name for mark, name in _MANAGERS if mark in script), "a hook of this repository")
