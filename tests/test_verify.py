@@ -1,0 +1,257 @@
+"""The policy over one message, as `verify --message` gives it."""
+
+import io
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ampcommit.errors import MisuseError, PolicyError, SetupError
+from ampcommit.verify import Report, message
+from tests.conftest import CHILD, OTHER, PARENT, Repo, url
+
+Enter = Callable[[str], None]
+
+SUBJECT = "Add the parser"
+LINK = f"Amp-Thread-ID: {url(PARENT)}"
+LINKED = f"{SUBJECT}\n\n{LINK}\n"
+SCISSORS = "# ------------------------ >8 ------------------------"
+COAUTHOR = "Co-authored-by: Amp <amp@ampcode.com>"
+
+
+@pytest.fixture
+def here(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> Repo:
+    """An empty repository, in which this process runs."""
+    monkeypatch.chdir(repo.path)
+    return repo
+
+
+def judged(text: str | bytes, config: str = "", env: dict[str, str] | None = None) -> Report:
+    """Judge a message in the current repository, under a policy in git config."""
+    if config:
+        Repo(Path.cwd())("config", *config.split(" ", 1))
+    Path("MSG").write_bytes(text if isinstance(text, bytes) else text.encode())
+    report = message("MSG", {**os.environ, **(env or {})})
+    assert report.range is None
+    assert report.summary()["checked"] == 1
+    assert report.exit_code == (report.verdicts[0].status == "fail")
+    return report
+
+
+def codes(text: str, config: str = "", env: dict[str, str] | None = None) -> list[str]:
+    """Return the codes of the findings of a message."""
+    return [finding.code for finding in judged(text, config, env).verdicts[0].findings]
+
+
+def counts(text: str, config: str = "") -> dict[str, int]:
+    """Return what is not zero in the summary."""
+    return {name: count for name, count in judged(text, config).summary().items() if count and name != "checked"}
+
+
+# Verdicts.
+
+pytestmark = pytest.mark.usefixtures("here")
+
+
+def test_a_linked_message_passes() -> None:
+    """A message with its link is all that is asked."""
+    verdict = judged(LINKED).verdicts[0]
+
+    assert (verdict.status, verdict.threads, verdict.findings) == ("pass", [PARENT], [])
+    assert (verdict.commit, verdict.exempt_by) == (None, None)
+
+
+VERDICTS = {
+    "no link": (f"{SUBJECT}\n", "", ["AC101"]),
+    "displaced": (f"{SUBJECT}\n\n{LINK}\n\nCo-authored-by: A <a@example.com>\n", "", ["AC102"]),
+    "malformed": (f"{SUBJECT}\n\nAmp-Thread-ID: {PARENT}\n", "", ["AC103"]),
+    "another host": (f"{SUBJECT}\n\nAmp-Thread-ID: https://evil.example/threads/{PARENT}\n", "", ["AC104"]),
+    "trusted host": (LINKED.replace("ampcode.com", "amp.example.com"), "ampcommit.host amp.example.com", []),
+    "long subject": (f"{'x' * 73}\n\n{LINK}\n", "", ["AC201"]),
+    "short body": (LINKED, "ampcommit.minBody 10", ["AC202"]),
+    "no link, mode off": (f"{SUBJECT}\n", "ampcommit.mode off", []),
+    "no link, a person": (f"{SUBJECT}\n", "ampcommit.authors agent", []),
+    "link in prose": (f"{SUBJECT}\n\nsee {url(PARENT)}\n", "ampcommit.linkIn message", []),
+    "P24 link below the scissors": (f"{SUBJECT}\n\n{SCISSORS}\n\n{LINK}\n", "", ["AC102"]),
+}
+
+
+@pytest.mark.parametrize(("text", "config", "expected"), VERDICTS.values(), ids=VERDICTS)
+def test_every_kind_of_message_has_its_finding(text: str, config: str, expected: list[str]) -> None:
+    """What the hook would say of a message is said here, too."""
+    assert codes(text, config) == expected
+
+
+def test_nothing_is_cleaned_away() -> None:
+    """The text is that of a commit: a line with a hash sign is part of it."""
+    assert judged(f"# {SUBJECT}\n\n{LINK}\n").verdicts[0].status == "pass"
+
+
+@pytest.mark.parametrize(("mode", "status"), [("require", "fail"), ("warn", "pass"), ("off", "pass")])
+def test_the_mode_decides_over_pass_and_fail(mode: str, status: str) -> None:
+    """Only a finding of level error fails."""
+    assert judged("x\n", f"ampcommit.mode {mode}").verdicts[0].status == status
+
+
+def test_an_exempt_message_says_by_what() -> None:
+    """Who reads the report sees why nothing was asked; a link is not asked of it, and one that is wrong still fails."""
+    verdict = judged("fixup! Add the parser\n").verdicts[0]
+
+    assert (verdict.status, verdict.exempt_by) == ("exempt", "fixup")
+    assert codes("fixup! Add the parser\n\nAmp-Thread-ID: nonsense\n") == ["AC103"]
+
+
+def test_a_revert_is_exempt_where_the_commit_exists(here: Repo) -> None:
+    """The sentence that git writes is checked against the repository."""
+    here.commit("-q", "-m", SUBJECT)
+    revert = 'Revert "Add the parser"\n\nThis reverts commit {}.\n'
+
+    assert judged(revert.format(here.head()), "ampcommit.exempt revert").verdicts[0].exempt_by == "revert"
+    assert codes(revert.format("0" * 40)) == ["AC101"]
+
+
+@pytest.mark.parametrize(
+    ("text", "env", "demanded"),
+    [
+        (f"{SUBJECT}\n", {}, False),
+        (f"{SUBJECT}\n", {"AGENT": "amp"}, True),
+        (f"{SUBJECT}\n", {"AMP_CURRENT_THREAD_ID": PARENT}, True),
+        (f"{SUBJECT}\n\n{COAUTHOR}\n", {}, True),
+        (f"{SUBJECT}\n\n{COAUTHOR.upper()}\n", {}, True),
+        (f"{SUBJECT}\n\nCo-authored-by: Somebody <s@example.com>\n", {}, False),
+        (f"{SUBJECT}\n\n> {LINK}\n", {}, True),
+    ],
+    ids=["person", "background shell", "thread", "co-author", "case", "another co-author", "text with our key"],
+)
+def test_with_authors_agent_the_agents_messages_are_known(text: str, env: dict[str, str], demanded: bool) -> None:
+    """A message is the agent's if the agent says so, in the environment or in the text."""
+    report = judged(text, "ampcommit.authors agent", env)
+
+    assert (report.exit_code, report.summary()["not_agent"]) == (int(demanded), int(not demanded))
+
+
+def test_another_thread_than_the_one_at_work_is_found(january: Path) -> None:
+    """With a known chain, the last link must be the thread at work (AC105)."""
+    assert january.exists()
+    assert codes(LINKED, env={"AMP_CURRENT_THREAD_ID": CHILD}) == ["AC105"]
+    assert codes(LINKED, env={"AMP_CURRENT_THREAD_ID": PARENT}) == []
+    assert codes(LINKED, env={"AMP_CURRENT_THREAD_ID": OTHER}) == ["AC105"]
+
+
+def test_the_counts_add_up() -> None:
+    """The summary says in numbers what the verdicts say in words."""
+    assert counts(LINKED) == {"passed": 1, "linked": 1}
+    assert counts("x\n") == {"failed": 1, "warnings": 1}
+    assert counts("fixup! x\n") == {"exempt": 1}
+    assert counts("Add a person's work\n", "ampcommit.authors agent") == {"passed": 1, "not_agent": 1}
+
+
+# The policy.
+
+
+def test_the_report_says_which_policy_was_asked(here: Repo) -> None:
+    """Where the policy came from stands in the report; without a file it is null."""
+    assert judged(LINKED).policy_from is None
+    (here.path / ".ampcommit").write_text("[ampcommit]\n\tmode = warn\n")
+    report = judged(LINKED)
+
+    assert (report.mode, report.policy_from) == ("warn", str(here.path / ".ampcommit"))
+
+
+def test_a_staged_policy_counts(here: Repo) -> None:
+    """The policy is the one that the hook would use."""
+    (here.path / ".ampcommit").write_text("[ampcommit]\n\tmode = off\n")
+    here("add", ".ampcommit")
+    (here.path / ".ampcommit").unlink()
+
+    assert judged("x\n").mode == "off"
+    index = (here.path / ".git" / "index").rename(here.path / ".git" / "other")
+    assert judged("x\n", env={"GIT_INDEX_FILE": str(index)}).mode == "off"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        "ampcommit.mode sometimes",
+        "ampcommit.nosuch key",
+        "ampcommit.record true",
+        "ampcommit.evidence 50",
+        "ampcommit.minBody many",
+    ],
+)
+def test_half_a_policy_gives_no_verdict(config: str) -> None:
+    """Who asks for a verdict is told that the policy cannot be used: exit 2, never a silent pass."""
+    with pytest.raises(PolicyError) as caught:
+        judged(LINKED, config)
+
+    assert (caught.value.exit_code, bool(caught.value.hint)) == (2, True)
+    assert config.split(maxsplit=1)[0].partition(".")[2] in str(caught.value)
+
+
+def test_a_broken_policy_file_is_a_warning(here: Repo) -> None:
+    """For one message the defaults hold, as in the hook, and the report says so."""
+    (here.path / ".ampcommit").write_text("[broken\n")
+    report = judged("x\n")
+
+    assert (report.mode, report.exit_code, len(report.warnings)) == ("require", 1, 1)
+
+
+# The message.
+
+
+def test_a_message_on_standard_input_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dash means standard input."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(LINKED.encode())))
+
+    assert message("-", os.environ).verdicts[0].threads == [PARENT]
+
+
+def test_a_message_in_no_encoding_is_judged() -> None:
+    """Bytes are bytes."""
+    assert judged(b"Caf\xe9 parser\n\n" + LINK.encode()).verdicts[0].threads == [PARENT]
+
+
+@pytest.mark.parametrize("text", ["", "\n", " \t\n\n", f"{SCISSORS}\nx\n"])
+def test_an_empty_message_is_a_misuse(text: str) -> None:
+    """Nothing was checked is not the same as nothing was found (S06)."""
+    with pytest.raises(MisuseError, match="empty"):
+        judged(text)
+
+
+def test_a_message_of_more_than_we_look_at_is_a_misuse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is too long is said to be too long, from a file as from standard input (P44)."""
+    text = b"Add\n\n" + b"x" * 16 * 1024 * 1024
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
+    Path("MSG").write_bytes(text)
+    for path in ("-", "MSG"):
+        with pytest.raises(MisuseError, match="16 MiB"):
+            message(path, os.environ)
+
+
+@pytest.mark.parametrize("path", ["nosuch", ".", "", "/dev/null/x", "-x"])
+def test_a_message_that_is_not_there_is_a_misuse(path: str) -> None:
+    """A wrong path is exit 2."""
+    with pytest.raises(MisuseError, match="cannot read") as caught:
+        message(path, os.environ)
+
+    assert caught.value.exit_code == 2
+
+
+def test_a_message_behind_a_link_is_read() -> None:
+    """Who names a file on the command line means what it leads to."""
+    Path("MSG").write_text(LINKED)
+    Path("link").symlink_to("MSG")
+
+    assert message("link", os.environ).verdicts[0].threads == [PARENT]
+
+
+def test_outside_a_repository_is_the_environments_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a repository there is no policy: exit 3."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "MSG").write_text(LINKED)
+    with pytest.raises(SetupError) as caught:
+        message("MSG", os.environ)
+
+    assert caught.value.exit_code == 3
