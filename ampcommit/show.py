@@ -1,0 +1,137 @@
+"""What is known of one commit: its records, or at least what its own message says."""
+
+import os
+
+from ampcommit.errors import GitError, MisuseError, RecordError
+from ampcommit.gitcmd import Git, clean
+from ampcommit.ledger import Ledger
+from ampcommit.link import Fault, parse
+from ampcommit.message import trailers
+from ampcommit.place import Place
+from ampcommit.record import Record, Sha, ThreadId, canonical, parsed
+from ampcommit.rules import Case, unique
+from ampcommit.settings import read_settings
+from ampcommit.threads import Offline, walk
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+
+class Shown:
+    """A commit with its threads (the last link last), its chain (nearest first) and the records behind both."""
+
+    def __init__(self, commit: Sha, subject: str) -> None:
+        self.commit = commit
+        self.subject = subject
+        self.threads: list[ThreadId] = []
+        self.chain: list[ThreadId] = []
+        self.chain_state = "unknown"
+        self.source: str | None = None
+        self.validated: bool | None = None
+        self.records: list[dict[str, Any]] = []  # as they stand in the ledger
+
+
+def show(revision: str, environ: "Mapping[str, str]", folder: str = ".") -> Shown:
+    """Return what is known of the commit that *revision* names."""
+    git = Git(folder, environ)
+    place = Place.of_folder(git)
+    shown, message = _commit(git, place, revision, environ)
+    found = Ledger(place.ledger).records("commit", shown.commit)
+    known = [(record, fields) for line, fields in found if (record := _understood(line, fields))]
+    if known:
+        shown.records = [fields for _, fields in known]
+        _recorded(shown, [record for record, _ in known])
+    else:
+        _said(shown, message, git, place, environ)
+    return shown
+
+
+def _commit(git: Git, place: Place, revision: str, environ: "Mapping[str, str]") -> tuple[Shown, bytes]:
+    try:
+        named = git("rev-parse", "--verify", "--quiet", "--end-of-options", revision).decode("ascii").strip()
+        commit = Sha(git("rev-parse", "--verify", "--quiet", f"{named}^{{commit}}").decode("ascii").strip())
+    except (GitError, ValueError) as error:
+        raise MisuseError(
+            f"there is no commit {revision!a} here", hint="name one as git does: HEAD~1, an id"
+        ) from error
+    reader = Git(folder=place.git_dir, environ=clean(environ, place.git_dir))
+    listed = reader("log", "-1", "--no-show-signature", "--encoding=UTF-8", "--format=%s%x00%B%x00", commit, "--")
+    subject, message, _ = listed.split(b"\0", 2)
+    return Shown(commit, subject.decode("utf-8", "replace")), message
+
+
+def _understood(line: bytes, fields: "dict[str, Any]") -> Record | None:
+    """Return the record on *line*; None for another kind of line, and for one that is damaged."""
+    try:
+        return Record.from_bytes(line) if fields.get("kind") == "commit" else None
+    except RecordError:
+        return None  # `ledger check` reports it
+
+
+def _recorded(shown: Shown, records: list[Record]) -> None:
+    """Unite the records of the commit; the newest one says how its thread was found."""
+    newest = records[-1]
+    shown.threads = unique([link for record in records for link in record.links])
+    shown.chain, shown.chain_state = newest.chain, newest.chain_state
+    shown.source, shown.validated = newest.source, newest.validated
+
+
+def _said(shown: Shown, message: bytes, git: Git, place: Place, environ: "Mapping[str, str]") -> None:
+    """Take the links that git sees in the message: a claim, and the only one there is."""
+    settings = read_settings(git, environ, top=place.top)
+    shown.threads = Case(message, trailers(message, environ), settings).links
+    if shown.threads:
+        chain = walk(shown.threads[-1], Offline(environ))
+        shown.chain, shown.chain_state, shown.source = chain.threads, chain.state, "message"
+
+
+def listed(commit: str, thread: str, environ: "Mapping[str, str]", folder: str = ".") -> "Iterator[bytes]":
+    """
+    Yield the lines of the ledger as they are: those of *commit*, those that name *thread*, or both.
+
+    An empty string asks for nothing in particular.
+    """
+    ledger = ledger_of(environ, folder)
+    if not commit and not thread:
+        yield from ledger.lines()
+        return
+    wanted = {
+        "commit": _full(commit, environ, folder) if commit else "",
+        "thread": _thread(thread, environ, folder) if thread else "",
+    }
+    for line in ledger.find(*[canonical(value) for value in wanted.values() if value]):
+        try:
+            fields = parsed(line)
+        except RecordError:
+            continue  # `ledger check` reports it
+        named = [fields.get("thread")]
+        for name in ("links", "chain"):
+            named += fields[name] if isinstance(fields.get(name), list) else []
+        if wanted["commit"] in ("", fields.get("commit")) and (not thread or wanted["thread"] in named):
+            yield line
+
+
+def _full(commit: str, environ: "Mapping[str, str]", folder: str) -> str:
+    """Return the full id of *commit*; one that git has forgotten is taken as it is if it is a full id."""
+    if full := Sha.maybe(commit.lower()):
+        return full
+    git = Git(folder, environ)
+    return _commit(git, Place.of_folder(git), commit, environ)[0].commit
+
+
+def _thread(text: str, environ: "Mapping[str, str]", folder: str) -> str:
+    """Return the thread that *text* names: an id in any case, `@T-…`, or a link."""
+    if thread := ThreadId.maybe(text.removeprefix("@")):
+        return thread
+    git = Git(folder, environ)
+    link = parse(text, read_settings(git, environ, top=Place.of_folder(git).top).hosts)
+    if isinstance(link, Fault):
+        raise MisuseError(f"{link.reason}: {text!a}", hint="name a thread by its id, T-…, or its link")
+    return link
+
+
+def ledger_of(environ: "Mapping[str, str]", folder: str = ".") -> Ledger:
+    """Return the ledger of the clone that *folder* belongs to."""
+    return Ledger(os.path.realpath(Place.of_folder(Git(folder, environ)).ledger))

@@ -1,0 +1,267 @@
+"""What is known of a commit, and which records are found."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ampcommit.errors import MisuseError, SetupError
+from ampcommit.ledger import Ledger
+from ampcommit.show import Shown, ledger_of, listed, show
+from tests.conftest import CHILD, OTHER, PARENT, Repo, url
+
+Enter = Callable[[str], None]
+
+LINK = f"Amp-Thread-ID: {url(PARENT)}"
+SUBJECT = "Add the parser"
+
+
+@pytest.fixture
+def linked(installed: Repo, agent: Enter, january: Path) -> Repo:
+    """A clone with one commit of the child thread, recorded with its chain."""
+    assert january.exists()
+    agent(CHILD)
+    installed.commit("-q", "-m", SUBJECT)
+    return installed
+
+
+def shown(repo: Repo, revision: str = "HEAD") -> Shown:
+    """Return what is known of a commit."""
+    return show(revision, os.environ, str(repo.path))
+
+
+def lines(repo: Repo, commit: str = "", thread: str = "") -> list[dict[str, Any]]:
+    """Return the records found, parsed."""
+    return [json.loads(line) for line in listed(commit, thread, os.environ, str(repo.path))]
+
+
+def foreign(repo: Repo, *texts: str) -> None:
+    """Append lines that this version did not write."""
+    with Path(ledger_of(os.environ, str(repo.path)).path).open("a") as file:
+        file.writelines(f"{text}\n" for text in texts)
+
+
+# One commit.
+
+
+def test_a_recorded_commit_is_shown_with_its_chain(linked: Repo) -> None:
+    """The record says which threads led here, and how that is known."""
+    found = shown(linked)
+
+    assert (found.commit, found.subject) == (linked.head(), SUBJECT)
+    assert (found.threads, found.chain, found.chain_state) == ([CHILD], [CHILD, PARENT], "complete")
+    assert (found.source, found.validated, len(found.records)) == ("env", True, 1)
+
+
+@pytest.mark.parametrize("name", ["HEAD", "main", "@", "v1", ":/Add", "{full}", "{short}", "{upper}"])
+def test_a_commit_is_named_as_git_names_it(linked: Repo, name: str) -> None:
+    """Whatever names a commit for git names it for us."""
+    linked("tag", "-a", "-m", "first", "v1")
+    full = linked.head()
+
+    assert shown(linked, name.format(full=full, short=full[:7], upper=full.upper())).commit == full
+
+
+@pytest.mark.parametrize("name", ["nosuch", "", "HEAD^{tree}", "HEAD^99", "0" * 40, "--all", "--output=x", "-h", "a b"])
+def test_what_names_no_commit_is_a_misuse(linked: Repo, name: str) -> None:
+    """A wrong name is exit 2 with a hint, and never an option of git's (S05, S06)."""
+    with pytest.raises(MisuseError) as caught:
+        shown(linked, name)
+
+    assert (caught.value.exit_code, bool(caught.value.hint)) == (2, True)
+    assert not (linked.path / "x").exists()
+
+
+def test_a_commit_without_a_record_speaks_for_itself(repo: Repo, january: Path) -> None:
+    """Where nothing was recorded, the link in the message is a claim, and its chain is looked up."""
+    assert january.exists()
+    repo.commit("-q", "-m", SUBJECT, "--trailer", f"Amp-Thread-ID: {url(CHILD)}")
+    found = shown(repo)
+
+    assert (found.threads, found.chain, found.chain_state) == ([CHILD], [CHILD, PARENT], "complete")
+    assert (found.source, found.validated, found.records) == ("message", None, [])
+
+
+def test_a_commit_without_a_link_is_shown_as_such(repo: Repo) -> None:
+    """Unknown is an answer."""
+    repo.commit("-q", "-m", SUBJECT)
+    found = shown(repo)
+
+    assert (found.threads, found.chain, found.chain_state, found.source) == ([], [], "unknown", None)
+
+
+def test_a_link_on_a_host_of_the_policy_is_seen(repo: Repo) -> None:
+    """What the policy trusts is a link for whoever looks."""
+    repo("config", "ampcommit.host", "amp.example.com")
+    repo.commit("-q", "-m", SUBJECT, "--trailer", LINK.replace("ampcode.com", "amp.example.com"))
+
+    assert shown(repo).threads == [PARENT]
+
+
+def test_several_records_of_one_commit_are_united(linked: Repo) -> None:
+    """No thread that was recorded for a commit is hidden by a newer record."""
+    newer = {**lines(linked)[0], "links": [OTHER], "thread": OTHER, "chain": [OTHER], "source": "message"}
+    foreign(linked, json.dumps(newer))
+    found = shown(linked)
+
+    assert (found.threads, found.chain, found.source) == ([CHILD, OTHER], [OTHER], "message")
+    assert len(found.records) == 2
+
+
+STRANGE: dict[str, dict[str, Any]] = {
+    "unknown kind": {"v": 1, "kind": "rewrite", "old": "{commit}", "new": "{commit}"},
+    "another kind with a commit": {"v": 1, "kind": "chain", "commit": "{commit}"},
+    "newer version": {"v": 9, "kind": "evidence", "commit": "{commit}", "links": None, "chain": 7, "thread": ["x"]},
+    "no links": {"v": 1, "kind": "commit", "commit": "{commit}"},
+    "null everywhere": {"v": 1, "kind": "commit", "commit": "{commit}", "links": None, "chain": None, "source": None},
+    "wrong types": {"v": 1, "kind": "commit", "commit": "{commit}", "links": 5, "chain": {"a": 1}, "source": ["x"]},
+    "lists in lists": {"v": 1, "kind": "commit", "commit": "{commit}", "links": [[], {}, None], "chain": [3]},
+    "list of commits": {"v": 1, "kind": "carry", "commits": ["{commit}"], "commit": ["{commit}"]},
+}
+
+
+@pytest.mark.parametrize("fields", STRANGE.values(), ids=STRANGE)
+def test_records_that_this_version_does_not_know_are_in_nobodys_way(linked: Repo, fields: dict[str, Any]) -> None:
+    """Unknown kinds, fields and types are kept and ignored; what is known is still shown."""
+    foreign(linked, json.dumps(fields).replace("{commit}", linked.head()))
+
+    assert CHILD in shown(linked).threads
+    assert lines(linked, commit=linked.head())[0]["thread"] == CHILD
+    assert lines(linked, thread=CHILD)[0]["thread"] == CHILD
+
+
+@pytest.mark.parametrize(
+    "text", ["not JSON {commit} {thread}", '["{commit}", "{thread}"]', '{"commit":"{commit}"', "\0"]
+)
+def test_a_damaged_line_is_in_nobodys_way(linked: Repo, text: str) -> None:
+    """What is damaged is for `ledger check` to report; the other records are still found."""
+    foreign(linked, text.replace("{commit}", linked.head()).replace("{thread}", CHILD))
+
+    assert shown(linked).threads == [CHILD]
+    assert [line["thread"] for line in lines(linked, commit=linked.head())] == [CHILD]
+    assert [line["thread"] for line in lines(linked, thread=CHILD)] == [CHILD]
+
+
+def test_outside_a_repository_is_the_environments_fault(tmp_path: Path) -> None:
+    """Exit 3 says that the surroundings do not allow it."""
+    with pytest.raises(SetupError) as caught:
+        show("HEAD", os.environ, str(tmp_path))
+
+    assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    "config", ["log.showSignature true", "gpg.program ./owner", "core.pager ./owner", "i18n.logOutputEncoding UTF-16"]
+)
+def test_what_is_shown_does_not_depend_on_settings(linked: Repo, config: str) -> None:
+    """Nothing that a repository configures is run, or changes what is shown (S11)."""
+    linked("config", *config.split(" ", 1))
+
+    assert (shown(linked).subject, shown(linked).threads) == (SUBJECT, [CHILD])
+
+
+def test_the_real_message_is_shown(linked: Repo) -> None:
+    """A replaced commit is not what was committed (S13)."""
+    commit = linked.head()
+    other = linked("commit-tree", "-m", "Another story", "HEAD^{tree}")
+    linked("replace", commit, other)
+
+    assert shown(linked, commit).subject == SUBJECT
+
+
+# Records as they are.
+
+
+def test_all_records_are_listed_as_they_are(linked: Repo) -> None:
+    """Without a filter every line comes, byte for byte, in order, also those that are no records."""
+    foreign(linked, "<<<<<<< HEAD")
+    whole = Path(ledger_of(os.environ, str(linked.path)).path).read_bytes()
+
+    assert b"".join(line + b"\n" for line in listed("", "", os.environ, str(linked.path))) == whole
+
+
+def test_without_a_ledger_nothing_is_listed(repo: Repo) -> None:
+    """A clone without hooks has no records, and that is no error."""
+    repo.commit("-q", "-m", SUBJECT)
+
+    assert lines(repo) == lines(repo, commit="HEAD") == lines(repo, thread=PARENT) == []
+
+
+@pytest.mark.parametrize("name", ["HEAD", "{full}", "{short}", "{upper}"])
+def test_records_of_one_commit(linked: Repo, name: str) -> None:
+    """A commit is named in full or in short; only its own records come, not those of its children."""
+    linked.commit("-q", "-m", "Add the scanner")
+    full = linked.head()
+
+    found = lines(linked, commit=name.format(full=full, short=full[:8], upper=full.upper()))
+    assert [line["commit"] for line in found] == [full]
+
+
+def test_records_of_a_commit_that_git_has_forgotten(linked: Repo) -> None:
+    """The ledger outlives commits: a full id is looked up as it is."""
+    foreign(linked, json.dumps({"v": 1, "kind": "import", "commit": "ab" * 20}))
+
+    assert [line["kind"] for line in lines(linked, commit="ab" * 20)] == ["import"]
+
+
+@pytest.mark.parametrize("name", ["nosuch", "abcdef0", "--all"])
+def test_records_of_no_commit_are_a_misuse(linked: Repo, name: str) -> None:
+    """An abbreviation of nothing is exit 2."""
+    with pytest.raises(MisuseError):
+        lines(linked, commit=name)
+
+
+NAMES = ["{0}", "{1}", "@{0}", "https://ampcode.com/threads/{0}", "https://AMPCODE.com:443/threads/{1}/?a=b#c"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("thread", [CHILD, PARENT], ids=["last link", "ancestor"])
+def test_records_of_one_thread(linked: Repo, name: str, thread: str) -> None:
+    """A thread is named by its id in any case, as a mention or by its link; ancestors count."""
+    assert [line["thread"] for line in lines(linked, thread=name.format(thread, thread.upper()))] == [CHILD]
+    assert lines(linked, thread=OTHER) == []
+
+
+def test_a_thread_is_named_by_a_link_on_a_host_of_the_policy(linked: Repo) -> None:
+    """What the policy trusts can be pasted."""
+    linked("config", "ampcommit.host", "amp.example.com")
+
+    assert lines(linked, thread=url(CHILD).replace("ampcode.com", "amp.example.com"))
+
+
+@pytest.mark.parametrize("name", ["T-1", "thread", "https://evil.example/threads/" + CHILD, "T-../../etc/passwd"])
+def test_what_names_no_thread_is_a_misuse(linked: Repo, name: str) -> None:
+    """A wrong name is exit 2 with a hint."""
+    with pytest.raises(MisuseError) as caught:
+        lines(linked, thread=name)
+
+    assert (caught.value.exit_code, bool(caught.value.hint)) == (2, True)
+
+
+def test_records_of_a_commit_and_a_thread(linked: Repo) -> None:
+    """Both filters hold at once."""
+    first = linked.head()
+    linked.commit("-q", "-m", "Add the scanner")
+
+    assert [line["commit"] for line in lines(linked, commit=first, thread=CHILD)] == [first]
+    assert lines(linked, commit=first, thread=OTHER) == []
+
+
+def test_an_id_in_another_field_is_no_hit(linked: Repo) -> None:
+    """A search by bytes is only the first step: parents and digests are not commits."""
+    linked.commit("-q", "-m", "Add the scanner")
+    foreign(linked, json.dumps({"v": 1, "kind": "x", "note": CHILD, "parents": [linked.head()]}))
+
+    assert len(lines(linked, thread=CHILD)) == 2
+    assert len(lines(linked, commit="HEAD")) == 1
+
+
+def test_the_ledger_is_found_from_any_work_tree(linked: Repo, tmp_path: Path) -> None:
+    """All work trees of a clone have one ledger."""
+    linked("worktree", "add", "-q", str(tmp_path / "wt"))
+
+    assert ledger_of(os.environ, str(tmp_path / "wt")).path == ledger_of(os.environ, str(linked.path)).path
+    assert isinstance(ledger_of(os.environ, str(linked.path)), Ledger)
