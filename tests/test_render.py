@@ -1,0 +1,417 @@
+"""What the user sees: one line a fact, JSON as promised, and nothing that a terminal acts on."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ampcommit import render, shim
+from ampcommit.install import install, package, status, uninstall
+from ampcommit.ledger import Report as Checked
+from ampcommit.record import Sha, ThreadId
+from ampcommit.show import Shown
+from ampcommit.verify import Report, message
+from tests.conftest import CHILD, PARENT, Repo, url
+
+Capture = pytest.CaptureFixture[str]
+
+HOSTILE = "\x1b[2J\x1b]0;owned\x07 [red]x[/] \u202e\r\b\x9b31m"
+LINK = f"Amp-Thread-ID: {url(PARENT)}"
+
+
+def seen(capsys: Capture) -> list[str]:
+    """Return the lines on stdout, none of which holds anything that a terminal acts on."""
+    out = capsys.readouterr().out
+    assert all(char.isprintable() or char == "\n" for char in out)
+    return out.splitlines()
+
+
+def data(capsys: Capture) -> dict[str, Any]:
+    """Return the one JSON object on stdout; nothing is said beside it."""
+    out, err = capsys.readouterr()
+    assert (out.count("\n"), out.isascii(), err) == (1, True, "")
+    found: dict[str, Any] = json.loads(out)
+    return found
+
+
+# Install, uninstall, status.
+
+
+def test_install_ends_with_the_policy_in_force(repo: Repo, capsys: Capture) -> None:
+    """Who installed sees what is demanded now, who said so, and how a mixed team begins."""
+    render.setup(install(str(repo.path)), as_json=False, verb="install")
+    out = seen(capsys)
+
+    assert out[:2] == ["commit-msg   installed", "post-commit  installed"]
+    assert "  mode       require          from default" in out
+    assert "  host       (none)           from default" in out
+    assert "  exempt     merge fixup      from default" in out
+    assert any("git config ampcommit.authors agent" in line for line in out)
+
+
+def test_a_mixed_team_is_not_told_twice(repo: Repo, capsys: Capture) -> None:
+    """Once the policy says so, the hint is gone."""
+    repo("config", "ampcommit.authors", "agent")
+    render.setup(status(str(repo.path)), as_json=False, verb="status")
+    out = seen(capsys)
+
+    assert "  authors    agent            from git config" in out
+    assert not any("Not everybody" in line for line in out)
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        ("", "not installed: run `ampcommit install`"),
+        ("#!/bin/sh\n", "somebody else's hook; `ampcommit install` keeps it running"),
+        ("#!/bin/sh\nampcommit hook commit-msg\n", "calls ampcommit, put there by hand"),
+        (shim.fast("commit-msg", "/bin/sh", package()), "of another version or place: run `ampcommit install` again"),
+        (shim.fast("commit-msg", "/nonexistent", package()), "cannot run: run `ampcommit install` again"),
+    ],
+)
+def test_every_state_says_what_to_do(repo: Repo, capsys: Capture, script: str, says: str) -> None:
+    """A hook that does not work comes with the way out."""
+    if script:
+        path = repo.path / ".git" / "hooks" / "commit-msg"
+        path.write_text(script)
+        path.chmod(0o755)
+    render.setup(status(str(repo.path)), as_json=False, verb="status")
+
+    assert seen(capsys)[0] == f"commit-msg   {says}"
+
+
+def test_an_earlier_hook_is_named(repo: Repo, capsys: Capture) -> None:
+    """A person sees whose hook runs before ours."""
+    (repo.path / ".git" / "hooks" / "commit-msg").write_text("# https://pre-commit.com\n")
+    render.setup(install(str(repo.path)), as_json=False, verb="install")
+
+    assert seen(capsys)[0] == "commit-msg   installed; pre-commit runs before it"
+
+
+def test_uninstall_says_what_stays(installed: Repo, capsys: Capture) -> None:
+    """The ledger is not removed with the hooks."""
+    render.setup(uninstall(str(installed.path)), as_json=False, verb="uninstall")
+    out = seen(capsys)
+
+    assert out[:2] == ["commit-msg   removed", "post-commit  removed"]
+    assert out[2].endswith("ledger.jsonl")
+    assert "(kept;" in out[3]
+    assert len(out) == 4
+
+
+def test_problems_of_the_policy_are_shown_harmless(repo: Repo, capsys: Capture) -> None:
+    """What a cloned policy file says is text, not colour (S01)."""
+    (repo.path / ".ampcommit").write_text(f'[ampcommit "{HOSTILE}"]\n\tx = y\n[ampcommit]\n\tamp = x\n\tmode = [red]\n')
+    render.setup(status(str(repo.path)), as_json=False, verb="status")
+
+    assert len([line for line in seen(capsys) if line.startswith("warning: ")]) == 3
+
+
+def test_a_hostile_path_is_shown_harmless(tmp_path: Path, capsys: Capture) -> None:
+    """A folder can have any name (S07)."""
+    path = tmp_path / "\x1b[2J [red]x[-]"
+    path.mkdir()
+    Repo(path)("init", "-q")
+    render.setup(install(str(path)), as_json=False, verb="install")
+
+    assert "\\x1b[2J [red]x[-]/.git/ampcommit/ledger.jsonl" in seen(capsys)[2]
+
+
+def test_long_paths_are_not_wrapped(tmp_path: Path, capsys: Capture) -> None:
+    """What is printed can be copied."""
+    path = tmp_path / ("a" * 150)
+    path.mkdir()
+    Repo(path)("init", "-q")
+    render.setup(install(str(path)), as_json=False, verb="install")
+
+    assert seen(capsys)[2] == f"ledger       {path}/.git/ampcommit/ledger.jsonl"
+
+
+@pytest.mark.parametrize("verb", ["install", "uninstall", "status"])
+def test_the_json_of_a_setup(installed: Repo, capsys: Capture, verb: str) -> None:
+    """Machines get every fact under its own name."""
+    render.setup(status(str(installed.path)), as_json=True, verb=verb)
+    found = data(capsys)
+
+    names = "schema top hooks works python package ledger policy problems warnings"
+    assert (names.split(), found["schema"]) == (list(found), "ampcommit.status/1")
+    assert [list(hook) for hook in found["hooks"]] == [["hook", "path", "state", "earlier"]] * 2
+    assert (found["works"], found["top"]) == (True, str(installed.path))
+    assert found["policy"]["mode"] == {"value": "require", "from": "default"}
+    assert found["policy"]["exempt"] == {"value": ["merge", "fixup"], "from": "default"}
+
+
+# Verify.
+
+
+@pytest.fixture
+def verdict(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Report]:
+    """Return a function that judges a message."""
+    monkeypatch.chdir(repo.path)
+
+    def judge(text: str) -> Report:
+        Path("MSG").write_text(text)
+        return message("MSG", os.environ)
+
+    return judge
+
+
+def test_a_verdict_is_one_line(verdict: Callable[[str], Report], capsys: Capture) -> None:
+    """A message that passes says with which thread."""
+    render.report(verdict(f"Add the parser\n\n{LINK}\n"), as_json=False)
+
+    assert seen(capsys) == [f"message pass: {PARENT}"]
+
+
+def test_findings_come_with_their_hints(verdict: Callable[[str], Report], capsys: Capture) -> None:
+    """What is wrong stands before what follows from it."""
+    render.report(verdict("x\n"), as_json=False)
+    out = seen(capsys)
+
+    assert out[0] == "message error AC101 the message has no link to an Amp thread"
+    assert out[1].startswith("  hint: ")
+    assert out[2].startswith("message warning AC201 ")
+    assert out[4] == "message fail: no link"
+
+
+def test_an_exempt_message_says_by_what(verdict: Callable[[str], Report], capsys: Capture) -> None:
+    """Nobody wonders why nothing was asked."""
+    render.report(verdict("fixup! Add the parser\n"), as_json=False)
+
+    assert seen(capsys) == ["message exempt (fixup): no link"]
+
+
+def test_a_hostile_message_is_shown_harmless(verdict: Callable[[str], Report], capsys: Capture) -> None:
+    """A value of somebody's trailer is text (S01)."""
+    render.report(verdict(f"Add the parser\n\nAmp-Thread-ID: {HOSTILE}\n"), as_json=False)
+    out = seen(capsys)
+
+    assert "\\x1b[2J\\x1b]0;owned\\x07 [red]x[/] \\u202e\\r\\x08\\x9b31m" in out[0]
+    assert len(out) == 3
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_warnings_about_the_policy_go_to_stderr(
+    verdict: Callable[[str], Report], capsys: Capture, as_json: bool
+) -> None:
+    """A policy that was not used is said, whatever form the result has."""
+    Path(".ampcommit").write_text("[broken\n")
+    render.report(verdict(f"Add the parser\n\n{LINK}\n"), as_json=as_json)
+    out, err = capsys.readouterr()
+
+    assert err.startswith("warning: .ampcommit is broken and not used")
+    assert out.count("\n") == 1
+
+
+def test_the_json_of_a_verdict(verdict: Callable[[str], Report], capsys: Capture) -> None:
+    """The fields are those that are promised; what is unknown is null."""
+    render.report(verdict(f"x\n\n{LINK}\n"), as_json=True)
+    found = data(capsys)
+    commit = found["commits"][0]
+
+    assert list(found) == ["schema", "range", "policy", "commits", "summary"]
+    assert (found["schema"], found["range"]) == ("ampcommit.verify/1", None)
+    assert found["policy"] == {"mode": "require", "from": None}
+    assert list(commit) == ["commit", "status", "exempt_by", "threads", "findings"]
+    assert (commit["commit"], commit["status"], commit["exempt_by"], commit["threads"]) == (
+        None,
+        "pass",
+        None,
+        [PARENT],
+    )
+    assert [list(finding) for finding in commit["findings"]] == [["code", "level", "message", "hint"]]
+    assert list(found["summary"]) == ["checked", "passed", "failed", "exempt", "linked", "not_agent", "warnings"]
+
+
+# Show.
+
+
+def known(**changes: Any) -> Shown:
+    """Return a commit of which everything is known, except for *changes*."""
+    shown = Shown(Sha("ab" * 20), "Add the parser")
+    shown.threads, shown.chain = [ThreadId(CHILD)], [ThreadId(CHILD), ThreadId(PARENT)]
+    shown.chain_state, shown.source, shown.validated = "complete", "env", True
+    shown.records = [{"time": "2026-11-20T08:15:30Z"}]
+    for name, value in changes.items():
+        setattr(shown, name, value)
+    return shown
+
+
+def test_a_commit_is_shown_with_its_chain_and_evidence(capsys: Capture) -> None:
+    """Every thread is a link that can be opened."""
+    render.shown(known(), as_json=False)
+
+    assert seen(capsys) == [
+        f"{'ab' * 20} Add the parser",
+        f"thread    {url(CHILD)}",
+        f"chain     {url(CHILD)}",
+        f"          {url(PARENT)}",
+        "          (complete: back to the thread where the work began)",
+        "found by  the agent's own environment",
+        "evidence  recorded 2026-11-20T08:15:30Z; the hook had checked the message",
+    ]
+
+
+@pytest.mark.parametrize("state", ["complete", "partial", "cycle", "unknown"])
+def test_every_state_of_a_chain_is_explained(capsys: Capture, state: str) -> None:
+    """Unknown is an answer, in words."""
+    render.shown(known(chain_state=state), as_json=False)
+
+    assert any(line.strip().startswith(f"({state}: ") or "circle" in line for line in seen(capsys))
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [("env", "environment"), ("message", "the link in the message"), ("use", "a person"), ("newer", "newer")],
+)
+def test_every_source_is_explained(capsys: Capture, source: str, says: str) -> None:
+    """Who says so is part of what is said; a word of a newer version is shown as it is."""
+    render.shown(known(source=source), as_json=False)
+
+    assert any(line.startswith("found by ") and says in line for line in seen(capsys))
+
+
+def test_what_was_not_checked_is_said(capsys: Capture) -> None:
+    """A record of a commit that nobody judged says so."""
+    render.shown(known(validated=False), as_json=False)
+
+    assert seen(capsys)[-1].endswith("the hook had not checked the message")
+
+
+def test_a_claim_without_a_record_is_called_one(capsys: Capture) -> None:
+    """A link alone is weaker than a record."""
+    render.shown(known(records=[], validated=None, source="message"), as_json=False)
+
+    assert seen(capsys)[-1] == "evidence  a link in the message, and no record in this clone's ledger"
+
+
+def test_a_commit_without_a_thread_is_shown_as_such(capsys: Capture) -> None:
+    """Nothing is known, and that is said."""
+    render.shown(known(threads=[]), as_json=False)
+
+    assert len(seen(capsys)) == 2
+
+
+@pytest.mark.parametrize(
+    ("subject", "shown"),
+    [
+        (HOSTILE, "\\x1b[2J\\x1b]0;owned\\x07 [red]x[/] \\u202e\\r\\x08\\x9b31m"),
+        ("[link=https://evil.example]x[/link] [bold", "[link=https://evil.example]x[/link] [bold"),
+        ("Mend C:\\", "Mend C:\\"),
+        ("\\[red]x", "\\[red]x"),
+        (":smile: Größe 日本 🎉", ":smile: Größe 日本 🎉"),
+        ("x" * 300, "x" * 200 + "…"),
+    ],
+    ids=["escapes", "markup", "backslash", "escaped markup", "languages", "long"],
+)
+def test_a_subject_is_shown_as_it_is_and_harmless(capsys: Capture, subject: str, shown: str) -> None:
+    """What somebody wrote is text, and neither markup nor escapes (S01)."""
+    render.shown(known(subject=subject), as_json=False)
+
+    assert seen(capsys)[0] == f"{'ab' * 20} {shown}"
+
+
+def test_a_hostile_record_is_shown_harmless(capsys: Capture) -> None:
+    """The ledger is data, too."""
+    render.shown(known(source=HOSTILE, chain_state=HOSTILE, records=[{"time": HOSTILE}]), as_json=False)
+
+    assert len(seen(capsys)) == 7
+
+
+def test_the_json_of_a_commit(capsys: Capture) -> None:
+    """The fields are those that are promised, ids in full, and records as they are."""
+    render.shown(known(), as_json=True)
+
+    assert data(capsys) == {
+        "schema": "ampcommit.show/1",
+        "commit": "ab" * 20,
+        "threads": [CHILD],
+        "chain": [CHILD, PARENT],
+        "chain_state": "complete",
+        "source": "env",
+        "records": [{"time": "2026-11-20T08:15:30Z"}],
+    }
+
+
+def test_what_is_unknown_is_null_in_json(capsys: Capture) -> None:
+    """No field is absent."""
+    render.shown(Shown(Sha("ab" * 20), "Add the parser"), as_json=True)
+    found = data(capsys)
+
+    assert (found["source"], found["threads"], found["chain_state"]) == (None, [], "unknown")
+
+
+# The ledger.
+
+
+def checked(**changes: Any) -> Checked:
+    """Return the report on a ledger of three lines in which nothing is wrong, except for *changes*."""
+    report = Checked("/x/ledger.jsonl")
+    report.count = 3
+    for name, value in changes.items():
+        setattr(report, name, value)
+    return report
+
+
+def test_a_sound_ledger_is_one_line(capsys: Capture) -> None:
+    """How much was checked is said."""
+    render.check(checked(), as_json=False)
+
+    assert seen(capsys) == ["3 lines, 0 problems: /x/ledger.jsonl"]
+
+
+def test_a_damaged_ledger_is_told_line_by_line(capsys: Capture) -> None:
+    """Each problem, what was set aside, and what to do."""
+    render.check(checked(problems=["line 2: not a record", f"line 3: {HOSTILE}"], aside=7), as_json=False)
+    out, err = capsys.readouterr()
+
+    assert out.splitlines()[1] == "damaged line 2: not a record"
+    assert out.splitlines()[3] == "7 bytes of torn lines were set aside in /x/ledger.jsonl.torn"
+    assert "\x1b" not in out
+    assert err.startswith(" hint: ")
+
+
+def test_the_json_of_a_check(capsys: Capture) -> None:
+    """Machines get the same facts."""
+    render.check(checked(problems=["line 2: not a record"], aside=7), as_json=True)
+
+    assert data(capsys) == {
+        "schema": "ampcommit.check/1",
+        "path": "/x/ledger.jsonl",
+        "lines": 3,
+        "problems": ["line 2: not a record"],
+        "set_aside_bytes": 7,
+    }
+
+
+def test_records_are_printed_byte_for_byte(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """Evidence is not reformatted on its way out."""
+    render.lines(iter([b'{"v":1}', b"caf\xe9 <<<<<<<", b""]))
+
+    assert capfdbinary.readouterr().out == b'{"v":1}\ncaf\xe9 <<<<<<<\n\n'
+
+
+def test_a_path_is_printed_as_it_is(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """A script gets the bytes that name the file."""
+    render.path(os.fsdecode(b"/caf\xe9/ledger"), as_json=False)
+    render.path("/x y", as_json=True)
+
+    assert capfdbinary.readouterr().out == b'/caf\xe9/ledger\n{"schema": "ampcommit.path/1", "path": "/x y"}\n'
+
+
+# The demo's stage.
+
+
+def test_the_stage_shows_what_was_typed_and_printed(capsys: Capture) -> None:
+    """A demo looks like a terminal, and plays no tricks on it."""
+    stage = render.Stage()
+    stage.scene("1. [A] scene")
+    stage.typed("git commit -m '[red]'")
+    stage.printed(f"one\n{HOSTILE}\n")
+    out = seen(capsys)
+
+    assert out[:4] == ["", "1. [A] scene", "$ git commit -m '[red]'", "  one"]
+    assert "\\x1b" in "".join(out[4:])
