@@ -1,0 +1,5 @@
+"""`python -m ampcommit`."""
+
+from ampcommit.cli import main
+
+main()

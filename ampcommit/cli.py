@@ -1,0 +1,226 @@
+"""The command line: declare, delegate, render."""
+
+import io
+import os
+import sys
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from ampcommit import __version__
+from ampcommit.errors import AmpcommitError, MisuseError, SetupError
+from ampcommit.escape import terminal
+from ampcommit.files import ensure_streams, write_atomic
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+app = typer.Typer(
+    help="Provenance for commits that an agent wrote.",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=True,
+)
+ledger_app = typer.Typer(help="Look into the ledger of this clone.", no_args_is_help=True)
+app.add_typer(ledger_app, name="ledger")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"ampcommit {__version__}")
+        raise typer.Exit
+
+
+def _insist(value: str | None) -> str | None:
+    if value == "":
+        raise typer.BadParameter("must not be empty")
+    return value
+
+
+@app.callback()
+def top(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Provenance for commits that an agent wrote."""
+
+
+@app.command()
+def install(as_json: AsJson = False) -> None:
+    """Put the hooks into this clone."""
+    from ampcommit import install as verb
+    from ampcommit import render
+
+    render.setup(verb.install(), as_json=as_json, verb="install")
+
+
+@app.command()
+def uninstall(as_json: AsJson = False) -> None:
+    """Take the hooks out of this clone; what was there before comes back."""
+    from ampcommit import install as verb
+    from ampcommit import render
+
+    render.setup(verb.uninstall(), as_json=as_json, verb="uninstall")
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """Say what is set up here and which policy holds."""
+    from ampcommit import install as verb
+    from ampcommit import render
+
+    render.setup(verb.status(), as_json=as_json, verb="status")
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def hook(context: typer.Context, name: Annotated[str, typer.Argument(help="The hook, as git names it.")]) -> None:
+    """Do what git asks of the hook NAME; for hook scripts and hook managers."""
+    from ampcommit.hook import main as run
+
+    raise typer.Exit(run(name, 0, context.args))
+
+
+@app.command()
+def verify(
+    message: Annotated[str, typer.Option("--message", metavar="FILE", help="Judge this message; - reads stdin.")],
+    as_json: AsJson = False,
+) -> None:
+    """Check a message against the policy."""
+    from ampcommit import render
+    from ampcommit import verify as verb
+
+    report = verb.message(message, os.environ)
+    render.report(report, as_json=as_json)
+    raise typer.Exit(report.exit_code)
+
+
+@app.command()
+def show(
+    commit: Annotated[str, typer.Argument(help="A commit, as git names it.")] = "HEAD", as_json: AsJson = False
+) -> None:
+    """Show what is known of a commit: its threads, the chain behind them, the evidence."""
+    from ampcommit import render
+    from ampcommit import show as verb
+
+    render.shown(verb.show(commit, os.environ), as_json=as_json)
+
+
+@app.command()
+def demo(
+    keep: Annotated[str, typer.Option("--keep", metavar="DIR", help="Leave the repository there to play with.")] = "",
+) -> None:
+    """Show the whole thing in a throw-away repository, offline, in seconds."""
+    from ampcommit import demo as verb
+    from ampcommit import render
+
+    verb.demo(keep, render.Stage())
+
+
+@ledger_app.command("check")
+def ledger_check(as_json: AsJson = False) -> None:
+    """Check that no line of the ledger was changed, removed or cut off."""
+    from ampcommit import render
+    from ampcommit.show import ledger_of
+
+    report = ledger_of(os.environ).check()
+    render.check(report, as_json=as_json)
+    raise typer.Exit(4 if report.problems else 0)
+
+
+@ledger_app.command("list")
+def ledger_list(
+    commit: Annotated[
+        str | None, typer.Option(metavar="COMMIT", callback=_insist, help="Only records of this commit.")
+    ] = None,
+    thread: Annotated[
+        str | None, typer.Option(metavar="THREAD", callback=_insist, help="Only records that name this thread.")
+    ] = None,
+) -> None:
+    """Print records as they are, one JSON object a line."""
+    from ampcommit import render
+    from ampcommit.show import listed
+
+    render.lines(listed(commit or "", thread or "", os.environ))
+
+
+@ledger_app.command("path")
+def ledger_path(as_json: AsJson = False) -> None:
+    """Print where the ledger is."""
+    from ampcommit import render
+    from ampcommit.show import ledger_of
+
+    render.path(ledger_of(os.environ).path, as_json=as_json)
+
+
+def main(argv: "Sequence[str] | None" = None) -> None:
+    """Run the command line; a failure leaves as two lines and an exit code."""
+    _prepare_streams()
+    try:
+        status = app(args=argv, prog_name="ampcommit", standalone_mode=False)
+        sys.stdout.flush()
+    except TyperException as error:
+        text = error.format_message()
+        status = _fail(MisuseError(text, hint="ampcommit --help")) if text else error.exit_code
+    except AmpcommitError as error:
+        status = _fail(error)
+    except (KeyboardInterrupt, typer.Abort):
+        status = 130
+    except (BrokenPipeError, SystemExit):  # the second is how the help pages say the first
+        _mute()
+        status = 0  # who read us has enough
+    except OSError as error:
+        _mute()
+        where = f" {error.filename}" if error.filename else ""
+        status = _fail(
+            SetupError(f"{error.strerror or error}{where}", hint="make room or give permission, then run it again")
+        )
+    except Exception as error:
+        status = _defect(error)
+    raise SystemExit(status or 0)
+
+
+def _prepare_streams() -> None:
+    ensure_streams()
+    sys.stdout, sys.stderr = sys.stdout or open(1, "w"), sys.stderr or open(2, "w")  # noqa: SIM115  # were closed
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character still shows the rest
+
+
+def _mute() -> None:
+    """Let what is still to be written to stdout go nowhere, so that the interpreter ends in silence."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _fail(error: AmpcommitError) -> int:
+    _tell(f"error: {terminal(str(error), 1000)}\n" + (f" hint: {terminal(error.hint, 1000)}\n" if error.hint else ""))
+    return error.exit_code
+
+
+def _tell(text: str) -> None:
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:
+        pass  # nobody listens
+
+
+def _defect(error: Exception) -> int:
+    """Leave what a report needs in a file, and say where."""
+    import tempfile
+    import traceback
+
+    about = f"ampcommit {__version__}, python {sys.version}\n\n{''.join(traceback.format_exception(error))}"
+    try:
+        path = os.path.join(tempfile.mkdtemp(prefix="ampcommit-"), "defect.txt")
+        write_atomic(path, about.encode("utf-8", "backslashreplace"))
+        hint = f"please report it with {path}"
+    except OSError:
+        hint = "please report it"
+    _tell(f"error: defect in ampcommit: {terminal(repr(error))}\n hint: {hint}\n")
+    return AmpcommitError.exit_code
