@@ -21,18 +21,24 @@ class Call:
     that is not known, because another hook manager or a person stands between.
     """
 
-    __slots__ = ("_config", "args", "environ", "git", "parent", "place")
+    __slots__ = ("_config", "_settings", "args", "environ", "git", "parent", "place")
 
     def __init__(self, environ: "Mapping[str, str]", parent: int, args: list[str], config: str = "") -> None:
         self.environ = environ
         self.parent = parent if _is_git(parent) else 0
         self.args = args
         self._config = config
+        self._settings: Settings | None = None
         self.git = Git(environ=environ)
         self.place = Place.of_hook(environ)
 
     def settings(self) -> "Settings":
-        """Read the policy in force for this commit, and say what is wrong with it."""
+        """Return the policy in force for this commit; it is read once, and what is wrong with it is said once."""
+        if self._settings is None:
+            self._settings = self._read_settings()
+        return self._settings
+
+    def _read_settings(self) -> "Settings":
         from ampcommit.settings import read_settings  # post-commit seldom needs it
 
         index = self.environ.get("GIT_INDEX_FILE") or os.path.join(self.place.git_dir, "index")

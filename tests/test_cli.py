@@ -16,12 +16,13 @@ from typing import Any
 import pytest
 
 from ampcommit import __version__, cli
-from tests.conftest import CHILD, PARENT, ROOT, Repo, command, url
+from tests.conftest import CHILD, PARENT, Repo, command, url
 
 Enter = Callable[[str], None]
 Run = Callable[..., "Done"]
 
 LINK = f"Amp-Thread-ID: {url(PARENT)}"
+IMPORTABLE = os.pathsep.join(filter(None, sys.path))  # what we can import, a child can, too
 
 
 class Done:
@@ -57,7 +58,7 @@ def run(repo: Repo, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixtur
 def spawned(repo: Repo, script: str, **env: str) -> subprocess.CompletedProcess[bytes]:
     """Run a shell script in which `ampcommit` is the command, as somebody's terminal would."""
     start = f'ampcommit() {{ "{sys.executable}" -P -m ampcommit "$@"; }}; '
-    environ = {**os.environ, "PYTHONPATH": str(ROOT), **env}
+    environ = {**os.environ, "PYTHONPATH": IMPORTABLE, **env}
     return subprocess.run(["bash", "-c", start + script], cwd=repo.path, env=environ, capture_output=True, check=False)
 
 
@@ -449,7 +450,7 @@ def test_the_module_is_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pyte
 def test_the_module_can_be_run(installed: Repo) -> None:
     """`python -m ampcommit` is the command, and takes no module from the folder it is run in."""
     (installed.path / "typer.py").write_text("raise SystemExit(99)\n")
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"}
+    env = {**os.environ, "PYTHONPATH": IMPORTABLE, "PYTHONSAFEPATH": "1"}
     done = subprocess.run(command("--version"), cwd=installed.path, env=env, capture_output=True, check=True)
 
     assert done.stdout.decode() == f"ampcommit {__version__}\n"

@@ -13,7 +13,7 @@ import pytest
 
 from ampcommit import install, shim
 from ampcommit.ledger import Ledger
-from tests.conftest import AMP, CHILD, OTHER, PARENT, ROOT, Repo, url
+from tests.conftest import AMP, CHILD, OTHER, PARENT, Repo, url
 
 Enter = Callable[[str], None]
 Record = dict[str, Any]
@@ -124,7 +124,7 @@ def put(path: Path, text: str, mode: int = 0o755) -> Path:
 def hooks_of(repo: Repo, python: str = "", package: str = "") -> None:
     """Put fast hooks in place that run another interpreter, or another package, than those of this test run."""
     for name in shim.HOOKS:
-        script = shim.fast(name, python or install.interpreter(), package or str(ROOT))
+        script = shim.fast(name, python or install.interpreter(), package or install.package())
         put(repo.path / ".git" / "hooks" / name, script)
 
 
@@ -882,7 +882,8 @@ def test_a_missing_package_lets_the_commit_through(installed: Repo, tmp_path: Pa
 
 def broken_copy(tmp_path: Path, module: str, text: str) -> str:
     """Return the folder of a copy of the package in which one module is broken."""
-    shutil.copytree(ROOT / "ampcommit", tmp_path / "copy" / "ampcommit", ignore=shutil.ignore_patterns("__pycache__"))
+    source = Path(install.package()) / "ampcommit"
+    shutil.copytree(source, tmp_path / "copy" / "ampcommit", ignore=shutil.ignore_patterns("__pycache__"))
     with (tmp_path / "copy" / "ampcommit" / f"{module}.py").open("a") as file:
         file.write(f"\n{text}\n")
     return str(tmp_path / "copy")

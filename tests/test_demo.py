@@ -4,6 +4,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from ampcommit.demo import LAST, MIDDLE, ROOT, demo
 from ampcommit.errors import AmpcommitError, MisuseError, SetupError
+from ampcommit.install import package
 from ampcommit.ledger import Ledger
 from ampcommit.record import ThreadId
 from ampcommit.render import Stage
@@ -71,6 +74,21 @@ def test_the_demo_touches_nothing_of_the_user(temp: Path, sealed: Path, monkeypa
     demo("", Stage())
 
     assert (before, list(temp.iterdir())) == (sorted(sealed.rglob("*")), [])
+
+
+def test_the_demo_runs_the_very_ampcommit_that_plays_it(temp: Path, tmp_path: Path) -> None:
+    """From a checkout that is installed nowhere, or beside another version, it shows its own code."""
+    shutil.copytree(Path(package()) / "ampcommit", tmp_path / "copy" / "ampcommit")
+    (tmp_path / "copy" / "ampcommit" / "__init__.py").write_text('__version__ = "9.9.9"\n')
+    play = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from ampcommit.cli import main; main(['demo', '--keep', 'keep'])"
+    )
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    subprocess.run([sys.executable, "-P", "-c", play, str(tmp_path / "copy")], env=env, capture_output=True, check=True)
+    ledger = Ledger(str(tmp_path / "keep" / "repo" / ".git" / "ampcommit" / "ledger.jsonl"))
+
+    assert {json.loads(line)["by"] for line in ledger.lines()} == {"ampcommit 9.9.9"}
+    assert list(temp.iterdir()) == []
 
 
 @pytest.mark.usefixtures("temp")

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+import ampcommit
 from ampcommit import shim
 from ampcommit.errors import InstallError, SetupError
 from ampcommit.install import install, interpreter, package, status, uninstall
-from tests.conftest import PARENT, ROOT, Repo, url
+from tests.conftest import PARENT, Repo, url
 
 Enter = Callable[[str], None]
 Snapshot = dict[str, tuple[int, bytes]]
@@ -316,9 +317,9 @@ def test_a_throw_away_environment_is_a_refusal(repo: Repo, monkeypatch: pytest.M
 def test_a_throw_away_package_is_a_refusal(repo: Repo, tmp_path: Path) -> None:
     """The same holds for the package, as `uvx` unpacks it."""
     folder = tmp_path / "uv" / "archive-v0" / "abc"
-    shutil.copytree(ROOT / "ampcommit", folder / "ampcommit")
+    shutil.copytree(Path(package()) / "ampcommit", folder / "ampcommit")
     argv = [sys.executable, "-P", "-m", "ampcommit", "install"]
-    env = {**os.environ, "PYTHONPATH": str(folder)}
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *filter(None, sys.path)])}
     done = subprocess.run(argv, cwd=repo.path, env=env, capture_output=True, text=True, check=False)
 
     assert (done.returncode, "throw-away" in done.stderr) == (3, True)
@@ -507,7 +508,8 @@ def test_status_knows_the_policy_and_where_it_comes_from(repo: Repo) -> None:
 
 def test_the_hooks_outlive_a_virtual_environment() -> None:
     """What is recorded is the interpreter below the environment, and the folder of the package."""
-    assert (interpreter(), package()) == (getattr(sys, "_base_executable", sys.executable), str(ROOT))
+    assert interpreter() == getattr(sys, "_base_executable", sys.executable)
+    assert package() == str(Path(ampcommit.__file__).parent.parent)
 
 
 def test_without_a_base_the_interpreter_itself_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:

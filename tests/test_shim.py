@@ -34,13 +34,13 @@ def script(path: Path, text: str) -> str:
 def hooks(repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Put:
     """Put scripts of one kind in place, which run what the test says instead of ampcommit, or ampcommit itself."""
 
-    def place(kind: str, text: str = "", package: str = str(ROOT)) -> None:
-        real = f'PYTHONPATH="{ROOT}" exec "{sys.executable}" -P -m ampcommit "$@"'
+    def place(kind: str, text: str = "", package: str = "") -> None:
+        real = f'PYTHONPATH="{os.pathsep.join(filter(None, sys.path))}" exec "{sys.executable}" -P -m ampcommit "$@"'
         ampcommit = script(tmp_path / "bin" / "ampcommit", text or real)
         python = script(tmp_path / "python", text) if text else install.interpreter()
         monkeypatch.setenv("PATH", f"{Path(ampcommit).parent}:{os.environ['PATH']}")
         for name in shim.HOOKS:
-            whole = shim.fast(name, python, package) if kind == "fast" else shim.portable(name)
+            whole = shim.fast(name, python, package or install.package()) if kind == "fast" else shim.portable(name)
             script(repo.path / ".git" / "hooks" / name, whole.partition("\n")[2])
 
     return place
@@ -126,7 +126,7 @@ def test_a_quoted_word_is_one_word(text: str) -> None:
 def test_a_package_in_any_folder_is_found(repo: Repo, agent: Enter, tmp_path: Path, name: str) -> None:
     """Wherever ampcommit was installed, its path is data (E15)."""
     package = tmp_path / name
-    shutil.copytree(ROOT / "ampcommit", package / "ampcommit")
+    shutil.copytree(Path(install.package()) / "ampcommit", package / "ampcommit")
     for hook in shim.HOOKS:
         path = repo.path / ".git" / "hooks" / hook
         path.write_text(shim.fast(hook, install.interpreter(), str(package)))
@@ -205,7 +205,7 @@ def test_the_arguments_reach_the_hook(repo: Repo, hooks: Put, tmp_path: Path, ho
     said = (tmp_path / "args").read_text()
 
     assert said.startswith("<-I><-S><-c>")
-    assert f"<{ROOT}><{hook}><{os.getpid()}>" in said
+    assert f"<{install.package()}><{hook}><{os.getpid()}>" in said
     assert said.endswith("<a b><><$c>")
     assert ("ampcommit.host amp.example.com" in said) == (hook == "commit-msg")
 
