@@ -9,6 +9,7 @@ import tempfile
 
 from ampcommit.errors import AmpcommitError, MisuseError
 from ampcommit.gitcmd import Git
+from ampcommit.install import package
 from ampcommit.link import KEY
 from ampcommit.record import ThreadId
 
@@ -104,8 +105,10 @@ class _Play:
         self._play(["git", *args], env, status)
 
     def _ampcommit(self, *args: str, show: bool = True) -> None:
-        # -P: the folder of the demo is not searched for modules.
-        self._play([sys.executable, "-P", "-m", "ampcommit", *args], self._human, 0, show=show)
+        # The code that plays is the code that is shown; -P: the folder of the demo is not searched for modules.
+        path = os.pathsep.join(filter(None, (package(), os.environ.get("PYTHONPATH"))))
+        argv = [sys.executable, "-P", "-m", "ampcommit", *args]
+        self._play(argv, self._human | {"PYTHONPATH": path}, 0, show=show)
 
     def _play(self, argv: list[str], env: dict[str, str], status: int, *, show: bool = True) -> None:
         """Run *argv*, show what a person would see, and insist on *status*: a demo that pretends is worth nothing."""
