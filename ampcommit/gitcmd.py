@@ -44,9 +44,7 @@ class Git:
         except OSError as error:
             raise GitError(f"git cannot be started: {error.strerror}", hint="put git 2.31 or newer on PATH") from error
         if status not in ok:
-            raise GitError(
-                f"git {_verb(args)} ended with status {status}", hint=said.decode("utf-8", "replace").strip()
-            )
+            raise GitError(f"git {_verb(args)} ended with status {status}: {_reason(said)}")
         return out
 
 
@@ -83,6 +81,12 @@ def clean(environ: "Mapping[str, str]", git_dir: str = os.devnull) -> dict[str, 
 
 # Where objects are; inside pre-receive they are nowhere else.
 _OBJECTS = ("GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_QUARANTINE_PATH")
+
+
+def _reason(said: bytes) -> str:
+    """Return the line in which git says what is wrong; advice stands around it."""
+    lines = said.decode("utf-8", "replace").splitlines() or [""]
+    return next((line for line in lines if line.startswith(("fatal: ", "error: "))), lines[0])
 
 
 def _verb(args: "tuple[str, ...]") -> str:

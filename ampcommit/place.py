@@ -53,12 +53,18 @@ class Place:
         """Return the place that git finds from its folder; `SetupError` without a repository, or with an old git."""
         _require_git(git)
         try:
-            listed = git("rev-parse", "--path-format=absolute", "--git-dir", "--is-bare-repository")
+            listed = git("rev-parse", "--path-format=absolute", "--git-dir", "--is-inside-work-tree")
         except GitError as error:
-            raise SetupError(error.hint or str(error), hint="run ampcommit inside a git repository") from error
-        git_dir, bare = os.fsdecode(listed).removesuffix("\n").rsplit("\n", 1)
-        top = git_dir if bare == "true" else os.fsdecode(git("rev-parse", "--path-format=absolute", "--show-toplevel"))
-        return cls(git_dir, top.removesuffix("\n"))
+            hint = "run ampcommit inside a git repository"
+            if "dubious ownership" in str(error):
+                hint = "if you trust it, let git trust it: git config --global --add safe.directory <its path>"
+            raise SetupError(str(error), hint=hint) from error
+        git_dir, inside = os.fsdecode(listed).removesuffix("\n").rsplit("\n", 1)
+        if inside != "true":  # a bare repository, or a git dir
+            return cls(git_dir, git_dir)
+        return cls(
+            git_dir, os.fsdecode(git("rev-parse", "--path-format=absolute", "--show-toplevel")).removesuffix("\n")
+        )
 
     @property
     def state(self) -> str:

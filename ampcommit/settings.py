@@ -41,6 +41,7 @@ class Settings:
         self.origins: dict[str, str] = dict.fromkeys(KEYS, DEFAULT)
         self.problems: list[str] = []
         self.warnings: list[str] = []
+        self.file: str | None = None  # the policy file that was used
         self.git: dict[str, str] = {}  # commit.cleanup and the like: the last value of each
         self.remotes: dict[str, str] = {}  # name of the remote -> its URL
 
@@ -99,7 +100,7 @@ class Settings:
 
 
 def read_settings(
-    git: "Git", environ: "Mapping[str, str]", top: str = ".", index: str | None = None, asked: str = ""
+    git: "Git", environ: "Mapping[str, str]", top: str = ".", index: str | None = None, asked: str | None = None
 ) -> Settings:
     """
     Read every source in order of weight.
@@ -108,7 +109,9 @@ def read_settings(
     `git config --get-regexp` printed when somebody asked already.
     """
     settings = Settings()
-    config = _lines(asked) or _pairs(git("config", "-z", "--get-regexp", PATTERN, ok=(0, 1)))
+    config = None if asked is None else _lines(asked)
+    if config is None:
+        config = _pairs(git("config", "-z", "--get-regexp", PATTERN, ok=(0, 1)))
     for key, value in config:
         if key.startswith("remote."):
             settings.remotes[key[7:-4]] = value or ""
@@ -116,9 +119,10 @@ def read_settings(
             settings.git.pop(key, None)  # the order says which key came last
             settings.git[key] = value or ""
     try:
-        settings.apply(_ours(_policy_file(git, top, index), settings), FILE)
+        settings.file, pairs = _policy_file(git, top, index)
+        settings.apply(_ours(pairs, settings), FILE)
     except GitError as error:
-        settings.warnings.append(f"{FILE} is broken and not used: {error.hint or error}")
+        settings.warnings.append(f"{FILE} is broken and not used: {error}")
     settings.apply([(key[10:], value) for key, value in config if key.startswith("ampcommit.")], CONFIG)
     settings.apply(_from_environment(environ), ENVIRONMENT)
     return settings
@@ -132,22 +136,20 @@ def _ours(pairs: "Pairs", settings: Settings) -> "Pairs":
     return [(key[10:], value) for key, value in pairs if key.startswith("ampcommit.") and "." not in key[10:]]
 
 
-def _policy_file(git: "Git", top: str, index: str | None) -> "Pairs":
-    """Return the pairs of `.ampcommit` in the work tree, else in the index, else none."""
-    path = os.path.join(top, POLICY_FILE)
+def _policy_file(git: "Git", top: str, index: str | None) -> "tuple[str | None, Pairs]":
+    """Return what git calls `.ampcommit` in the work tree, else in the index, and its pairs; none if there is none."""
+    path, staged = os.path.join(top, POLICY_FILE), f":{POLICY_FILE}"
     try:
         seen = os.lstat(path)
     except OSError:
-        if not index or not _maybe_in(index):
-            return []
-        if not git("rev-parse", "-q", "--verify", f":{POLICY_FILE}", ok=(0, 1)):
-            return []
-        if int(git("cat-file", "-s", f":{POLICY_FILE}")) > _FILE_LIMIT:
+        if not index or not _maybe_in(index) or not git("rev-parse", "-q", "--verify", staged, ok=(0, 1)):
+            return None, []
+        if int(git("cat-file", "-s", staged)) > _FILE_LIMIT:
             raise GitError("it is not a small regular file") from None
-        return _pairs(git("config", "-z", "--no-includes", "--list", "--blob", f":{POLICY_FILE}"))
+        return staged, _pairs(git("config", "-z", "--no-includes", "--list", "--blob", staged))
     if not stat.S_ISREG(seen.st_mode) or seen.st_size > _FILE_LIMIT:
         raise GitError("it is not a small regular file")
-    return _pairs(git("config", "-z", "--no-includes", "--list", "--file", path))
+    return path, _pairs(git("config", "-z", "--no-includes", "--list", "--file", path))
 
 
 def _maybe_in(index: str) -> bool:
@@ -170,21 +172,21 @@ def _pairs(listed: bytes) -> "Pairs":
     return pairs
 
 
-def _lines(listed: str) -> "Pairs":
+def _lines(listed: str) -> "Pairs | None":
     """
     Split what `git config --show-scope` printed without -z: lines of scope, tab, key, blank and value.
 
-    Nothing is returned where that is ambiguous (a value of several lines, a blank in a key): then git is asked again.
+    None is returned where that is ambiguous (a value of several lines, a blank in a key): then git is asked again.
     """
     pairs: Pairs = []
-    for line in listed.split("\n"):
+    for line in listed.split("\n") if listed else ():
         scope, tab, entry = line.partition("\t")
         key, separator, value = entry.partition(" ")
         whole = (
             key.endswith(".url") if key.startswith("remote.") else key.startswith(("ampcommit.", "core.", "commit."))
         )
         if not tab or " " in scope or not whole:
-            return []
+            return None
         pairs.append((key, value if separator else None))
     return pairs
 

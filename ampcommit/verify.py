@@ -11,7 +11,7 @@ from ampcommit.note import LIMIT
 from ampcommit.place import Place
 from ampcommit.record import Finding, Sha, ThreadId
 from ampcommit.rules import Case, judged
-from ampcommit.settings import POLICY_FILE, Settings, read_settings
+from ampcommit.settings import Settings, read_settings
 from ampcommit.threads import Offline, walk
 
 TYPE_CHECKING = False
@@ -84,11 +84,8 @@ def message(path: str, environ: "Mapping[str, str]") -> Report:
     offline = Offline(environ)
     case.current = at_work.thread
     case.chain_of = lambda thread: walk(thread, offline)
-    policy_file = os.path.join(place.top, POLICY_FILE)
     findings = [] if settings.mode == "off" else judged(case, settings)
-    return Report(
-        None, settings, policy_file if os.path.lexists(policy_file) else None, [Verdict(None, case, findings)]
-    )
+    return Report(None, settings, settings.file, [Verdict(None, case, findings)])
 
 
 def refuse_problems(settings: Settings) -> None:
@@ -115,7 +112,7 @@ def _read(path: str) -> bytes:
     try:
         text = _read_some(path)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a path"
+        reason = getattr(error, "strerror", None) or str(error)
         raise MisuseError(f"cannot read {path!a}: {reason}", hint="name a file, or - for standard input") from error
     if len(text) > LIMIT:
         raise MisuseError("the message is longer than 16 MiB", hint="nothing was checked")
@@ -126,6 +123,8 @@ def _read(path: str) -> bytes:
 
 def _read_some(path: str) -> bytes:
     if path == "-":
+        if sys.stdin is None:
+            raise ValueError("standard input is closed")
         return sys.stdin.buffer.read(LIMIT + 1)
     with open(path, "rb") as stream:  # a person names this file: it may be a link or a pipe
         return stream.read(LIMIT + 1)

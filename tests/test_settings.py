@@ -356,7 +356,8 @@ def test_an_unreadable_file_warns_and_the_defaults_hold(
     (tmp_path / "git").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
 
-    assert [f"{FILE} is broken and not used: fatal: Permission denied"] == read().warnings
+    said = "git config ended with status 128: fatal: Permission denied"
+    assert [f"{FILE} is broken and not used: {said}"] == read().warnings
 
 
 @pytest.mark.parametrize("text", ["", "\n# nothing\n", "\ufeff[ampcommit]\n"], ids=["empty", "comment", "BOM"])

@@ -213,7 +213,7 @@ def test_a_message_in_no_encoding_is_judged() -> None:
     assert judged(b"Caf\xe9 parser\n\n" + LINK.encode()).verdicts[0].threads == [PARENT]
 
 
-@pytest.mark.parametrize("text", ["", "\n", " \t\n\n", f"{SCISSORS}\nx\n"])
+@pytest.mark.parametrize("text", ["", "\n", " \t\n\n"])
 def test_an_empty_message_is_a_misuse(text: str) -> None:
     """Nothing was checked is not the same as nothing was found (S06)."""
     with pytest.raises(MisuseError, match="empty"):
