@@ -264,9 +264,13 @@ def _handed_off_from(fields: "dict[str, object]") -> list[ThreadId] | None:
     found: dict[str, list[ThreadId]] = {kind: [] for kind in _ORDER}
     children = set()
     for entry in entries:
-        kind, role = (entry.get("type"), entry.get("role")) if isinstance(entry, dict) else (None, None)
+        if not isinstance(entry, dict):
+            return None
+        kind, role = entry.get("type"), entry.get("role")
+        if kind == "mention" or (kind not in _ORDER and role == "parent"):
+            continue
         if kind not in _ORDER or role not in ("child", "parent"):
-            continue  # a mention, or something newer than we are
+            return None  # something newer than we are: it may name a parent
         other = ThreadId.maybe(entry.get("threadID"))
         if role == "parent":
             children.add(other)

@@ -213,8 +213,9 @@ SAID: dict[str, tuple[dict[str, object], list[str] | None]] = {
     "origin beside a hand-off": ({"originThreadID": OTHER, "relationships": [entry()]}, [PARENT]),
     "mention": ({"relationships": [entry(kind="mention")]}, []),
     "mention, derived": ({"relationships": [entry(kind="mention", role="parent")]}, []),
-    "unknown type": ({"relationships": [entry(kind="spawn")]}, []),
-    "unknown role": ({"relationships": [entry(role="sibling")]}, []),
+    "unknown type": ({"relationships": [entry(kind="spawn"), entry()]}, None),
+    "unknown type, derived": ({"relationships": [entry(OTHER, "spawn", role="parent"), entry()]}, [PARENT]),
+    "unknown role": ({"relationships": [entry(role="sibling")]}, None),
     "child's child": ({"relationships": [entry(OTHER, role="parent"), entry()]}, [PARENT]),
     "both roles": ({"relationships": [entry(), entry(role="parent")]}, None),
     "both roles, two kinds": ({"relationships": [entry(), entry(kind="fork", role="parent")]}, None),
@@ -233,8 +234,10 @@ SAID: dict[str, tuple[dict[str, object], list[str] | None]] = {
     "a word": ({"relationships": PARENT}, None),
     "a number": ({"relationships": 1}, None),
     "true": ({"relationships": True}, None),
-    "odd entries": ({"relationships": [None, 1, "x", [], {}, [entry()], entry()]}, [PARENT]),
-    "odd types in an entry": ({"relationships": [entry(kind=["handoff"]), entry(role={"child": 1})]}, []),
+    "odd entry": ({"relationships": [None, entry()]}, None),
+    "empty entry": ({"relationships": [{}, entry()]}, None),
+    "odd type": ({"relationships": [entry(kind=["handoff"])]}, None),
+    "odd role": ({"relationships": [entry(role={"child": 1})]}, None),
     "no thread in an entry": ({"relationships": [{"type": "handoff", "role": "child"}]}, None),
     "a number for a thread": ({"relationships": [entry(1)]}, None),
     "a number for an origin": ({"originThreadID": 1}, None),
@@ -254,7 +257,7 @@ SAID: dict[str, tuple[dict[str, object], list[str] | None]] = {
 def test_what_a_file_says_of_its_parents(
     amp_home: Path, fields: dict[str, object], expected: list[str] | None, layout: Callable[[object], str]
 ) -> None:
-    """T04, T06, T07, T11, T12: hand-offs, then forks, in order; what contradicts itself is unknown."""
+    """T04, T06, T07, T11, T12: hand-offs, then forks; a contradiction, or an entry nobody knows, makes it unknown."""
     put(amp_home, layout(document(**fields)))
 
     assert expected == parents()
