@@ -19,7 +19,7 @@ REJECTED = 33
 """The status of a hook process when the policy rejects; the shim makes 1 of it."""
 
 DRAFT = '-e -F "$(git rev-parse --git-path COMMIT_EDITMSG)"'
-"""What makes git go on with the draft of a refused commit."""
+"""What makes git go on with the draft of a refused commit; a refused merge keeps its own."""
 
 
 def commit_msg(call: Call) -> int:
@@ -66,7 +66,9 @@ def _comment(call: Call, settings: Settings) -> bytes:
 
 
 def _template(call: Call, settings: Settings) -> bytes | None:
-    """Return the text of `commit.template`, with which an editor began."""
+    """Return the text of `commit.template`, with which an editor began; without an editor git does not look at it."""
+    if call.environ.get("GIT_EDITOR") == ":":
+        return None
     path = settings.git.get("commit.template", "")
     if path.startswith("~/"):
         path = call.environ.get("HOME", "") + path[1:]
@@ -80,8 +82,9 @@ def _linked(call: Call, draft: Draft, at_work: Current, settings: Settings) -> t
     if at_work.thread is None or not settings["autolink"] or call.place.replaying():
         return draft, seen
     before = Case(draft.kept(), seen, settings)
-    only_our_line = before.subject.lower().startswith(f"{KEY}:".lower()) and not before.links
-    if only_our_line or before.links[-1:] == [at_work.thread]:
+    no_subject = before.subject.lower().startswith(f"{KEY}:".lower()) and not before.links
+    said = at_work.source == "use" and before.links  # what the message says weighs more than what was set by hand
+    if no_subject or said or before.links[-1:] == [at_work.thread]:
         return draft, seen
     stamped = linked(draft, at_work.thread.url, seen, call.environ)
     if stamped is None:
@@ -103,7 +106,7 @@ def _case(call: Call, draft: Draft, seen: list[Trailer], at_work: Current, setti
         paths=lambda: _staged(call),
     )
     offline = Offline(call.environ)
-    case.current = at_work.thread
+    case.current = at_work.thread if at_work.source == "env" or not case.links else None
     case.chain_of = lambda thread: walk(thread, offline)
     return case
 
@@ -125,9 +128,16 @@ def _refused(call: Call, case: Case, settings: Settings, draft: Draft) -> bool:
         return False
     if os.isatty(2) and not case.links and not case.inside:
         _offer_guesses(call)
-    # Without -v git would take the diff below the scissors for a part of the message.
-    say(f" hint: your message is kept: git commit {'-v ' if draft.has_diff else ''}{DRAFT}")
+    say(f" hint: go on with your message{_way_on(call, draft)}")
     return True
+
+
+def _way_on(call: Call, draft: Draft) -> str:
+    """Return the command that goes on with the draft that git kept, as the end of a sentence."""
+    if os.path.basename(call.args[0]) != "COMMIT_EDITMSG":
+        return ": git commit"  # a merge: git takes MERGE_MSG by itself
+    # Without -v git would take the diff below the scissors for a part of the message.
+    return f" (add --amend if you were amending): git commit {'-v ' if draft.has_diff else ''}{DRAFT}"
 
 
 def _offer_guesses(call: Call) -> None:

@@ -44,7 +44,7 @@ class Trailer:
 class Draft:
     """The message file of a commit in the making, and how git will clean it up."""
 
-    __slots__ = ("_kept", "comment", "strips", "text", "verbatim")
+    __slots__ = ("_kept", "comment", "scissors", "strips", "text", "verbatim")
 
     def __init__(self, text: bytes, *, comment: bytes = b"#", cleanup: str = "", editor: bool = False) -> None:
         self.text = text
@@ -52,6 +52,7 @@ class Draft:
         # As builtin/commit.c decides; `--cleanup` on the command line is invisible to a hook.
         self.strips = cleanup == "strip" or (editor and cleanup in ("", "default"))
         self.verbatim = cleanup == "verbatim"
+        self.scissors = editor and cleanup == "scissors"
         self._kept: bytes | None = None
 
     def kept(self) -> bytes:
@@ -102,14 +103,15 @@ class Draft:
         # Behind a block git reads past `#`, whatever this clone's comment character is.
         end = self._end((self.comment, b"#") if join else (self.comment,) if above_comments else ())
         # Nothing but comments above: then they are the message.
-        content = len(self.text[:end].rstrip(BLANK)) or len(self.text[: self._cut()].rstrip(BLANK))
+        content = len(self.text[:end].rstrip(BLANK)) or len(self.text[: self._seen()].rstrip(BLANK))
         at = self.text.find(b"\n", content) + 1
         glued = b"" if at else self._eol(len(self.text))  # no line feed at the end of the file
         at = at or len(self.text)
         eol = glued or self._eol(at)
         inserted = glued + (b"" if join else eol) + line + eol
         changed = Draft(self.text[:at] + inserted + self.text[at:])
-        changed.comment, changed.strips, changed.verbatim = self.comment, self.strips, self.verbatim
+        for name in ("comment", "scissors", "strips", "verbatim"):
+            setattr(changed, name, getattr(self, name))
         return changed
 
     def _eol(self, at: int) -> bytes:
@@ -118,16 +120,26 @@ class Draft:
         return b"\r\n" if feed > 0 and self.text[feed - 1 : feed] == b"\r" else b"\n"
 
     def _cut(self) -> int:
-        """Return where the scissors line begins, as git's wt_status_locate_end; the length if there is none."""
-        cut = self.comment + _CUT
-        if self.text.startswith(cut):
-            return 0
-        at = self.text.find(b"\n" + cut)
-        return at + 1 if at >= 0 else len(self.text)
+        """
+        Return where git cuts the text off at a scissors line, the length if it does not.
+
+        With `git commit -v` it does, at a line that it wrote itself, with a comment below it. A line of
+        that shape in somebody's text it leaves alone, unless the clean-up is `scissors`.
+        """
+        cut, at = self.comment + _CUT, 0
+        while (at := _line_of(self.text, cut, at)) < len(self.text):
+            if self.scissors or self.text.startswith(self.comment, at + len(cut)):
+                return at
+            at += len(cut)
+        return len(self.text)
+
+    def _seen(self) -> int:
+        """Return where the text ends for who reads its trailers: at the cut, and at a scissors line that is kept."""
+        return self._cut() if self.strips else min(self._cut(), _line_of(self.text, b"#" + _CUT, 0))
 
     def _end(self, ignored: "tuple[bytes, ...]") -> int:
         """Return where blank lines, a `Conflicts:` block and comments end the text, as ignored_log_message_bytes."""
-        end = cut = self._cut()
+        end = cut = self._seen()
         at, inside, conflicts = 0, False, False
         while at < cut:
             following = self.text.find(b"\n", at, cut) + 1 or cut
@@ -141,6 +153,14 @@ class Draft:
                 inside = conflicts = False
             at = following
         return end if inside else cut
+
+
+def _line_of(text: bytes, line: bytes, start: int) -> int:
+    """Return where *line* stands in *text* from *start* (the start of a line) on, the length if it does not."""
+    if text.startswith(line, start):
+        return start
+    at = text.find(b"\n" + line, start)
+    return at + 1 if at >= 0 else len(text)
 
 
 def _nothing(text: bytes) -> bool:

@@ -119,7 +119,9 @@ def links_are_sound(case: Case, _: "Settings") -> "Iterator[Finding]":
             hint = "links lead to https://ampcode.com; a team's own host goes into .ampcommit as `host`"
         else:
             hint = f"write {KEY}: https://ampcode.com/threads/T-… with the id of the thread"
-        yield Finding(fault.code, "error", f"{fault.reason}: {terminal(fault.value, 120)}", hint)
+        # ASCII only: a look-alike must not look alike here.
+        shown = terminal(fault.value, 120).encode("ascii", "backslashreplace").decode("ascii")
+        yield Finding(fault.code, "error", f"{fault.reason}: {shown}", hint)
 
 
 def current_is_last(case: Case, _: "Settings") -> "Iterator[Finding]":

@@ -41,7 +41,7 @@ def test_the_demo_shows_a_chain_of_three_and_leaves_nothing(temp: Path, capsys: 
     assert re.search(rf"chain +\S+/{LAST}\n +\S+/{MIDDLE}\n +\S+/{ROOT}\n +\(complete", out)
     assert out.count("found by  the agent's own environment") == 2
     assert "error: AC101" in out
-    assert "your message is kept" in out
+    assert "go on with your message" in out
     assert "3 lines, 0 problems" in out
     assert (err, list(temp.iterdir())) == ("", [])
 

@@ -19,6 +19,7 @@ from tests.conftest import CHILD, OTHER, PARENT, Repo, url
 U = url(PARENT)
 OURS = f"Amp-Thread-ID: {U}".encode()
 CUT = b"# ------------------------ >8 ------------------------\n"
+DIFF = CUT + b"# Do not modify or remove the line above.\n"  # git wrote it, and cuts there
 HELP = (
     b"# Please enter the commit message for your changes. Lines starting\n#\n"
     b"# Changes to be committed:\n#\tnew file:   f\n#\n"
@@ -99,7 +100,8 @@ def seen_by_git(text: bytes) -> list[Trailer]:
 def cleaned(text: bytes, cleanup: tuple[str, bool]) -> bytes:
     """Return what git's own clean-up makes of *text*."""
     mode, editor = cleanup
-    kept = text if text.startswith(CUT) else text.partition(b"\n" + CUT)[0] + b"\n" * ((b"\n" + CUT) in text)
+    head, cut, _ = (b"\n" + text).partition(b"\n" + CUT + b"#")
+    kept = head[1:] + b"\n" * bool(cut)
     if mode == "verbatim":
         return kept
     strips = mode == "strip" or (mode == "" and editor)
@@ -186,7 +188,7 @@ def test_what_only_resembles_scissors_cuts_nothing(line: bytes) -> None:
 
 def test_scissors_at_the_very_start_leave_nothing() -> None:
     """A message that begins with the scissors line is empty for git."""
-    assert draft_of(CUT + b"rest\n").kept() == b""
+    assert draft_of(DIFF + b"rest\n").kept() == b""
 
 
 @pytest.mark.parametrize("comment", b"#;@!$%^&|:".decode())
@@ -215,7 +217,8 @@ def test_without_gits_help_no_line_is_a_comment(text: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b"", b"\n\n", b" \t\r\n", b"# only\n# comments\n", b"\n" + HELP, b"Signed-off-by: A <a@b>\n", CUT + b"x\n"]
+    "text",
+    [b"", b"\n\n", b" \t\r\n", b"# only\n# comments\n", b"\n" + HELP, b"Signed-off-by: A <a@b>\n", DIFF + b"x\n"],
 )
 def test_nothing_written_is_nothing(text: bytes) -> None:
     """A message that is empty for git is left alone, so that git aborts."""
@@ -330,7 +333,7 @@ def test_the_link_is_last_and_nothing_else_changed(text: bytes, cleanup: tuple[s
     if changed is not None:
         assert Counter(OURS) == Counter(put_in(text, changed.text).replace(b"\r", b"").replace(b"\n", b""))
         assert seen_by_git(cleaned(changed.text, cleanup)) == [*seen, Trailer(b"Amp-Thread-ID", U.encode())]
-        assert changed.text.partition(CUT)[1:] == text.partition(CUT)[1:], "nothing goes below the scissors"
+        assert changed.text.partition(CUT + b"#")[1:] == text.partition(CUT + b"#")[1:], "nothing goes into a diff"
 
 
 @settings(max_examples=100, deadline=None)
@@ -386,7 +389,7 @@ def test_where_the_line_goes(before: bytes, after: bytes) -> None:
         pytest.param(b"s\n\nA: 1\n\n" + HELP, b"s\n\nA: 1\n%s\n\n" + HELP, id="block, then help"),
         pytest.param(b"s\n\nA: 1\n# c\nB: 2\n", b"s\n\nA: 1\n# c\nB: 2\n%s\n", id="comment inside the block"),
         pytest.param(b"# c\n\ns\n", b"# c\n\ns\n\n%s\n", id="comment above the subject"),
-        pytest.param(b"s\n\n# c\n" + CUT + b"+x\n", b"s\n\n%s\n\n# c\n" + CUT + b"+x\n", id="P22 diff"),
+        pytest.param(b"s\n\n# c\n" + DIFF + b"+x\n", b"s\n\n%s\n\n# c\n" + DIFF + b"+x\n", id="P22 diff"),
     ],
 )
 def test_where_the_line_goes_in_an_editors_file(before: bytes, after: bytes) -> None:

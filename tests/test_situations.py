@@ -125,7 +125,7 @@ class Twins:
 
         assert done.returncode == 1
         assert f"error: {code} ".encode() in done.stderr
-        assert b"your message is kept: git commit " in done.stderr
+        assert b"go on with your message (add --amend if you were amending): git commit " in done.stderr
         assert draft[0] == draft[1], "what the author wrote is kept"
         assert tip(self.hooked) == was
         return done.stderr.decode()
@@ -522,7 +522,7 @@ def test_p22_the_way_out_of_a_refusal_works_for_a_draft_with_a_diff(
     human.write("f", b"x\n")
     human.both("add", "f")
     writer(b"Fix the parser\n")
-    [hint] = re.findall("your message is kept: (.*)", human.refused(*args, code="AC101"))
+    [hint] = re.findall(r"were amending\): (.*)", human.refused(*args, code="AC101"))
     editor(f"""{{ head -n 1 "$1"; printf '\\n{OURS}\\n'; tail -n +2 "$1"; }} >"$1.new" && mv "$1.new" "$1\"""")
     subprocess.run(["sh", "-c", hint], cwd=human.hooked.path, capture_output=True, check=True)
 
@@ -548,7 +548,7 @@ def test_p24_a_cut_line_in_the_text_has_the_link_above_it(amp: Twins) -> None:
 
 def test_p24_a_link_below_the_cut_line_is_refused(human: Twins) -> None:
     """P24: what git will not see must not pass here."""
-    human.refused("-F", "-", code="AC101", stdin=f"{FIX}\n\n{CUT}\n{OURS}\n".encode())
+    human.refused("-F", "-", code="AC102", stdin=f"{FIX}\n\n{CUT}\n{OURS}\n".encode())
 
 
 def test_p25_a_divider_is_part_of_the_message(amp: Twins) -> None:
