@@ -23,7 +23,7 @@ class Call:
 
     __slots__ = ("_config", "_settings", "args", "environ", "git", "parent", "place")
 
-    def __init__(self, environ: "Mapping[str, str]", parent: int, args: list[str], config: str = "") -> None:
+    def __init__(self, environ: "Mapping[str, str]", parent: int, args: list[str], config: str | None = None) -> None:
         self.environ = environ
         self.parent = parent if _is_git(parent) else 0
         self.args = args

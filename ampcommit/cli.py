@@ -78,11 +78,15 @@ def status(as_json: AsJson = False) -> None:
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def hook(context: typer.Context, name: Annotated[str, typer.Argument(help="The hook, as git names it.")]) -> None:
+def hook(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The hook, as git names it.")],
+    parent: Annotated[int, typer.Option(hidden=True)] = 0,
+) -> None:
     """Do what git asks of the hook NAME; for hook scripts and hook managers."""
     from ampcommit.hook import main as run
 
-    raise typer.Exit(run(name, 0, context.args))
+    raise typer.Exit(run(name, parent, context.args))
 
 
 @app.command()

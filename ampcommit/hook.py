@@ -20,26 +20,40 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 
 
-def main(name: str, parent: int, args: list[str], config: str = "") -> int:
+def main(name: str, parent: int, args: list[str], asked: bool = False) -> int:
     """
     Run the hook *name* and return its status: 0, 33 (the policy rejects) or 130 (interrupted).
 
-    *parent* is the process that started the script, 0 where that tells nothing; *config* is what
-    the script learned from `git config --get-regexp` already, empty if it did not ask.
+    *parent* is the process that started the script, 0 where that tells nothing; *asked* says that
+    the script has asked `git config --get-regexp` already, and hands the answer over on stdin.
     """
     try:
         ensure_streams()
-        return _function(name)(Call(os.environ, parent, args, config))
+        return _function(name)(Call(os.environ, parent, args, _read_stdin() if asked else None))
     except KeyboardInterrupt:
         return INTERRUPTED
     except (AmpcommitError, OSError) as error:
         say(f"error: ampcommit: {terminal(str(error))}")
         hint = terminal(getattr(error, "hint", "")) or "`ampcommit status` looks at this setup"
-        say(f" hint: the commit goes on; {hint}")
+        say(f" hint: {_outcome(name)}; {hint}")
     except Exception as error:  # a defect of ours costs nobody a commit
         say(f"error: defect in ampcommit: {terminal(repr(error))}")
-        say(f" hint: the commit goes on; please report this{_reported(error)}")
+        say(f" hint: {_outcome(name)}; please report this{_reported(error)}")
     return 0
+
+
+def _outcome(name: str) -> str:
+    """Return what becomes of the commit when the hook *name* fails: it is never lost."""
+    if name == "post-commit":
+        return "the commit is made, and has no record"
+    return "the commit goes on unchecked"
+
+
+def _read_stdin() -> str:
+    pieces = []
+    while piece := os.read(0, 65536):
+        pieces.append(piece)
+    return os.fsdecode(b"".join(pieces)).removesuffix("\n")
 
 
 def _function(name: str) -> "Callable[[Call], int]":

@@ -85,8 +85,11 @@ def _fits(left: Note, call: Call, made: Made, before: Made | None, links: list[T
     the one noted, and the same git process started both hooks. Times are no test: git fixes
     the committer's time before the editor opens.
     """
-    if left.pid and call.parent and left.pid != call.parent:
-        return False
+    if left.pid and call.parent:
+        if left.pid != call.parent:
+            return False
+    elif made.message != left.message:
+        return False  # nobody says that it is the same commit, so the message must
     if links[-1:] != left.links[-1:]:
         return False
     follows = made.parents[:1] == ([left.head] if left.head else [])

@@ -25,12 +25,14 @@ package={package}
 state="${{GIT_DIR:-.git}}/ampcommit"
 earlier="$0{earlier}"
 
+# What git's configuration says comes on stdin: a remote may hold a secret, and arguments are for everybody to see.
 run() {{
 	if ! [ -x "$python" ]; then
 		echo "error: the Python that ampcommit was installed with is gone: $python" >&2
 		echo " hint: this commit was not checked; run \\`ampcommit install\\` again, or \\`ampcommit uninstall\\`" >&2
 		return 0
 	fi
+	status=0
 	"$python" -I -S -c '
 import gc, os, sys
 gc.disable()
@@ -40,9 +42,9 @@ try:
 except Exception as error:
     os.write(2, ("error: ampcommit cannot start: %r\\n" % (error,)).encode("utf-8", "replace"))
     os._exit(70)
-os._exit(main(sys.argv[1], int(sys.argv[2]), sys.argv[4:], sys.argv[3]))
-' "$package" {hook} "$PPID" "$@"
-	settle $?
+os._exit(main(sys.argv[1], int(sys.argv[2]), sys.argv[4:], sys.argv[3] == "asked"))
+' "$package" {hook} "$PPID" "$@" || status=$?
+	settle $status
 }}
 """
 
@@ -68,7 +70,7 @@ fi
 
 # One question to git's configuration, for this script and for Python. Where the policy has nothing
 # to say of this commit, Python is not started; post-commit is told by a note.
-config=$(git config --show-scope --get-regexp '{pattern}')
+config=$(git config --show-scope --get-regexp '{pattern}') || :
 mode= authors=
 while read -r scope key value; do
 	case $key in
@@ -89,25 +91,27 @@ if [ "$mode" = off ] && { [ -d "$state" ] || mkdir "$state"; } 2>/dev/null; then
 		echo "skip $PPID" 2>/dev/null >"$state/note" && exit 0
 	fi
 fi
-run "$config" "$@"
+run asked "$@" <<EOF
+$config
+EOF
 """
 
 _POST_COMMIT = """
-status=0
+vetoed=0
 if [ -x "$earlier" ]; then
-	"$earlier" "$@" || status=$?
+	"$earlier" "$@" || vetoed=$?
 fi
 
 note=
 if [ -f "$state/note" ] && ! [ -L "$state/note" ]; then
-	read -r note <"$state/note"
+	read -r note <"$state/note" || :
 fi
 if [ "$note" = "skip $PPID" ]; then
 	: >"$state/note"
 else
-	run "" "$@"
+	run unasked "$@"
 fi
-exit $status
+exit $vetoed
 """
 
 _BODIES = {"commit-msg": _COMMIT_MSG, "post-commit": _POST_COMMIT}
@@ -118,7 +122,12 @@ _PORTABLE = """\
 # For other hook managers and for installing by hand; `ampcommit install` writes a faster one.
 
 {settle}
-ampcommit hook {hook} "$@" || settle $?
+if command -v ampcommit >/dev/null; then
+	ampcommit hook --parent "$PPID" {hook} "$@" || settle $?
+else
+	echo "error: the command ampcommit is not on PATH: this commit was not checked" >&2
+	echo " hint: install it, or take this hook out" >&2
+fi
 """
 
 

@@ -126,10 +126,18 @@ def test_the_note_of_a_merge_fits(desk: Desk) -> None:
 
 def test_another_text_is_read_again(desk: Desk) -> None:
     """Where another hook changed the message behind us, its links are read from what git committed."""
+    desk.leave(pid=7_000_001)
+    desk.made(f"{SUBJECT}\n\nAmp-Thread-ID: {url(OTHER)}\n{LINK}\n")
+
+    assert fields(desk.recorded(7_000_001), "links", "validated") == [[OTHER, PARENT], True]
+
+
+def test_where_no_process_tells_another_text_does_not_fit(desk: Desk) -> None:
+    """Through a hook manager only the text says that it is the commit which was judged."""
     desk.leave()
     desk.made(f"{SUBJECT}\n\nAmp-Thread-ID: {url(OTHER)}\n{LINK}\n")
 
-    assert fields(desk.recorded(), "links", "validated") == [[OTHER, PARENT], True]
+    assert fields(desk.recorded(), "links", "validated") == [[OTHER, PARENT], False]
 
 
 def test_a_link_that_another_hook_took_away_is_not_recorded(desk: Desk) -> None:

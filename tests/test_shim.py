@@ -193,21 +193,22 @@ def test_a_missing_command_lets_the_commit_through(repo: Repo, hooks: Put, tmp_p
     folders = [folder for folder in os.environ["PATH"].split(os.pathsep) if not Path(folder, "ampcommit").exists()]
     done = repo.commit("-q", "-m", "Add the parser", env={"PATH": os.pathsep.join(folders)})
 
-    assert done.stderr.count(b"goes on unchecked") == 2
+    assert done.stderr.count(b"error: the command ampcommit is not on PATH: this commit was not checked\n hint: ") == 2
 
 
 @pytest.mark.parametrize("hook", shim.HOOKS)
 def test_the_arguments_reach_the_hook(repo: Repo, hooks: Put, tmp_path: Path, hook: str) -> None:
-    """What git says to a hook arrives word for word, with who started it and the configuration."""
-    hooks("fast", f"""printf '<%s>' "$@" >"{tmp_path / "args"}" """)
-    repo("config", "ampcommit.host", "amp.example.com")
-    subprocess.run([f".git/hooks/{hook}", "a b", "", "$c"], cwd=repo.path, check=True)
+    """What git says to a hook arrives word for word, with who started it; the configuration comes on stdin."""
+    hooks("fast", f"""printf '<%s>' "$@" >"{tmp_path / "args"}"; cat >"{tmp_path / "stdin"}" """)
+    repo("remote", "add", "origin", "https://:secret@example.com/r")
+    subprocess.run([f".git/hooks/{hook}", "a b", "", "$c"], cwd=repo.path, stdin=subprocess.DEVNULL, check=True)
     said = (tmp_path / "args").read_text()
 
     assert said.startswith("<-I><-S><-c>")
     assert f"<{install.package()}><{hook}><{os.getpid()}>" in said
     assert said.endswith("<a b><><$c>")
-    assert ("ampcommit.host amp.example.com" in said) == (hook == "commit-msg")
+    assert "secret" not in said, "everybody can see the arguments of a process"
+    assert ("remote.origin.url https://:secret@" in (tmp_path / "stdin").read_text()) == (hook == "commit-msg")
 
 
 # What Python is not started for.
