@@ -59,7 +59,7 @@ class _Play:
         say, link = self._stage.scene, f"{KEY}: {LAST.url}"
         say("A thread that was handed off twice, and a repository with the hooks")
         self._prepare()
-        self._ampcommit("install", show=False)
+        self._install()
         self._stage.printed("commit-msg and post-commit are installed")
 
         say("1. The agent commits; Amp itself puts the link in. The chain behind it is remembered")
@@ -86,6 +86,12 @@ class _Play:
         say("What the ledger holds")
         self._ampcommit("ledger", "check")
 
+    def _install(self) -> None:
+        # A throw-away environment is good enough for a throw-away repository.
+        code = "from ampcommit.install import install; install(lasting=False)"
+        self._stage.typed("ampcommit install")
+        self._run([sys.executable, "-P", "-c", code], self._path(), 0)
+
     def _prepare(self) -> None:
         threads = os.path.join(self._home, ".local", "share", "amp", "threads")
         os.makedirs(threads)
@@ -104,26 +110,31 @@ class _Play:
     def _git(self, env: dict[str, str], *args: str, status: int = 0) -> None:
         self._play(["git", *args], env, status)
 
-    def _ampcommit(self, *args: str, show: bool = True) -> None:
-        # The code that plays is the code that is shown; -P: the folder of the demo is not searched for modules.
-        path = os.pathsep.join(filter(None, (package(), os.environ.get("PYTHONPATH"))))
-        argv = [sys.executable, "-P", "-m", "ampcommit", *args]
-        self._play(argv, self._human | {"PYTHONPATH": path}, 0, show=show)
+    def _ampcommit(self, *args: str) -> None:
+        self._stage.typed(" ".join(("ampcommit", *map(_typed, args))))
+        # -P: the folder of the demo is not searched for modules.
+        self._stage.printed(self._run([sys.executable, "-P", "-m", "ampcommit", *args], self._path(), 0))
 
-    def _play(self, argv: list[str], env: dict[str, str], status: int, *, show: bool = True) -> None:
-        """Run *argv*, show what a person would see, and insist on *status*: a demo that pretends is worth nothing."""
-        shown = ["ampcommit", *argv[4:]] if argv[0] == sys.executable else argv
-        self._stage.typed(" ".join(map(_typed, shown)))
+    def _path(self) -> dict[str, str]:
+        """Return an environment in which the code that plays is the code that is shown."""
+        path = os.pathsep.join(filter(None, (package(), os.environ.get("PYTHONPATH"))))
+        return self._human | {"PYTHONPATH": path}
+
+    def _play(self, argv: list[str], env: dict[str, str], status: int) -> None:
+        self._stage.typed(" ".join(map(_typed, argv)))
+        self._stage.printed(self._run(argv, env, status))
+
+    def _run(self, argv: list[str], env: dict[str, str], status: int) -> str:
+        """Run *argv*, return what a person would see, and insist on *status*: a demo that pretends is worth nothing."""
         done = subprocess.run(
             argv, cwd=self._repo, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )
-        if show:
-            self._stage.printed(done.stderr + done.stdout)
         if done.returncode != status:
             raise AmpcommitError(
                 f"the demo expected status {status} of this command and got {done.returncode}",
                 hint=done.stderr.strip() or "run it again with --keep DIR and look into the folder",
             )
+        return done.stderr + done.stdout
 
 
 def _typed(word: str) -> str:

@@ -52,12 +52,17 @@ class Setup:
         return all(hook.state in ("installed", "by hand") for hook in self.hooks)
 
 
-def install(folder: str = ".") -> Setup:
-    """Put the fast hooks into the clone that *folder* belongs to; what was there keeps running before them."""
+def install(folder: str = ".", *, lasting: bool = True) -> Setup:
+    """
+    Put the fast hooks into the clone that *folder* belongs to; what was there keeps running before them.
+
+    Unless they need not be *lasting*, they are refused where the code they run will be gone or exchanged.
+    """
     git = Git(folder)
     place, hooks = _located(git)
     _refuse_elsewhere(place, hooks)
-    _refuse_fleeting(git, place)
+    if lasting:
+        _refuse_fleeting(git, place)
     for name in shim.HOOKS:
         _refuse_clash(os.path.join(hooks, name))
     _compile()
@@ -73,15 +78,21 @@ def install(folder: str = ".") -> Setup:
 
 
 def uninstall(folder: str = ".") -> Setup:
-    """Remove our hooks and put back, byte for byte, what was there before; the ledger stays."""
+    """Remove our hooks from the clone's own folder and put back, byte for byte, what was there; the ledger stays."""
     place, hooks = _located(Git(folder))
-    _refuse_elsewhere(place, hooks)
-    for name in shim.HOOKS:
-        path = os.path.join(hooks, name)
-        if shim.is_ours(read_regular(path, _SCRIPT_LIMIT) or b""):
+    own = os.path.join(place.common_dir, "hooks")
+    for path in {os.path.join(at, name) for at in (own, hooks) if _inside(place, at) for name in shim.HOOKS}:
+        if not shim.is_ours(read_regular(path, _SCRIPT_LIMIT) or b""):
+            continue
+        if os.path.lexists(path + shim.EARLIER):
+            os.rename(path + shim.EARLIER, path)  # over ours: there is always one of the two
+        else:
             os.unlink(path)
-            if os.path.lexists(path + shim.EARLIER):
-                os.rename(path + shim.EARLIER, path)
+    if not _inside(place, hooks):
+        raise InstallError(
+            f"git runs the hooks in {hooks}, which is not this clone's own folder: there nothing was changed",
+            hint="take the lines that call `ampcommit hook` out of its commit-msg and post-commit",
+        )
     return status(folder)
 
 
@@ -110,13 +121,18 @@ def _located(git: Git) -> tuple[Place, str]:
     return place, hooks
 
 
-def _refuse_elsewhere(place: Place, hooks: str) -> None:
+def _inside(place: Place, hooks: str) -> bool:
+    """Say whether *hooks* lies in the git dir of this clone, and so is nobody else's."""
     own = os.path.realpath(place.common_dir)
-    if os.path.commonpath([own, os.path.realpath(hooks)]) != own:
+    return os.path.commonpath([own, os.path.realpath(hooks)]) == own
+
+
+def _refuse_elsewhere(place: Place, hooks: str) -> None:
+    if not _inside(place, hooks):
         raise InstallError(
             f"git runs the hooks in {hooks}, which is not this clone's own folder: nothing was written",
-            hint='add to its commit-msg the line: ampcommit hook commit-msg "$@" || [ $? != 33 ] -- and to its '
-            "post-commit: ampcommit hook post-commit || : -- or let its manager run them",
+            hint='add to its commit-msg the line: ampcommit hook commit-msg "$@" || case $? in 33|130) exit 1;; esac '
+            "-- and to its post-commit: ampcommit hook post-commit || : -- or let its manager run them",
         )
     if os.path.lexists(hooks) and not os.path.isdir(hooks):
         raise InstallError(f"{hooks} is not a folder", hint="move it away and install again")
@@ -156,9 +172,19 @@ def _refuse_clash(path: str) -> None:
 
 
 def _install_one(path: str, script: str) -> None:
-    if os.path.lexists(path) and not shim.is_ours(read_regular(path, _SCRIPT_LIMIT) or b""):
-        os.rename(path, path + shim.EARLIER)
-    write_atomic(path, os.fsencode(script), mode=0o755, durable=True)
+    """Put *script* in place; whatever fails on the way, the hook that was there stays or comes back."""
+    foreign = os.path.lexists(path) and not shim.is_ours(read_regular(path, _SCRIPT_LIMIT) or b"")
+    if not foreign:
+        write_atomic(path, os.fsencode(script), mode=0o755, durable=True)
+        return
+    new = f"{path}.ampcommit-new"
+    write_atomic(new, os.fsencode(script), mode=0o755, durable=True)
+    os.rename(path, path + shim.EARLIER)
+    try:
+        os.rename(new, path)
+    except OSError:
+        os.rename(path + shim.EARLIER, path)
+        raise
 
 
 def _compile() -> None:
@@ -170,7 +196,7 @@ def _compile() -> None:
 
 def _state(name: str, hooks: str) -> HookState:
     path = os.path.join(hooks, name)
-    earlier = _writer(path + shim.EARLIER) if os.path.lexists(path + shim.EARLIER) else None
+    earlier = _writer(path + shim.EARLIER) if os.access(path + shim.EARLIER, os.X_OK) else None
     script = read_regular(path, _SCRIPT_LIMIT)
     if script is None:
         return HookState(name, path, "foreign" if os.path.lexists(path) else "absent", earlier)

@@ -85,7 +85,9 @@ def test_every_state_says_what_to_do(repo: Repo, capsys: Capture, script: str, s
 
 def test_an_earlier_hook_is_named(repo: Repo, capsys: Capture) -> None:
     """A person sees whose hook runs before ours."""
-    (repo.path / ".git" / "hooks" / "commit-msg").write_text("# https://pre-commit.com\n")
+    earlier = repo.path / ".git" / "hooks" / "commit-msg"
+    earlier.write_text("# https://pre-commit.com\n")
+    earlier.chmod(0o755)
     render.setup(install(str(repo.path)), as_json=False, verb="install")
 
     assert seen(capsys)[0] == "commit-msg   installed; pre-commit runs before it"
