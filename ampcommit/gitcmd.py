@@ -47,6 +47,10 @@ class Git:
             raise GitError(f"git {_verb(args)} ended with status {status}: {_reason(said)}")
         return out
 
+    def has_commit(self, name: str) -> bool:
+        """Say whether *name* names a commit that is here."""
+        return bool(self("rev-parse", "-q", "--verify", f"{name}^{{commit}}", ok=(0, 1, 128)))
+
 
 def version(git: Git) -> tuple[int, int]:
     """Return the first two numbers of git's version; one that we cannot read counts as new."""

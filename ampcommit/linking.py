@@ -53,23 +53,23 @@ def _draft(call: Call, settings: Settings) -> Draft:
     if text is None:
         raise AmpcommitError("the message cannot be read, or is longer than 16 MiB: it was not checked")
     editor = call.environ.get("GIT_EDITOR") != ":"  # git says so when it starts none
-    cleanup = settings.git.get("commit.cleanup", "")
+    cleanup = settings.config.get("commit.cleanup", "")
     return Draft(text, comment=_comment(call, settings), cleanup=cleanup, editor=editor)
 
 
 def _comment(call: Call, settings: Settings) -> bytes:
     """Return what begins a comment line: since git 2.45 a string, and the key that stands last counts."""
-    names = [name for name in settings.git if name.startswith("core.comment")]
+    names = [name for name in settings.config if name.startswith("core.comment")]
     if "core.commentstring" in names and version(call.git) < (2, 45):
         names.remove("core.commentstring")
-    return os.fsencode(settings.git[names[-1]]) if names and settings.git[names[-1]] else b"#"
+    return os.fsencode(settings.config[names[-1]]) if names and settings.config[names[-1]] else b"#"
 
 
 def _template(call: Call, settings: Settings) -> bytes | None:
     """Return the text of `commit.template`, with which an editor began; without an editor git does not look at it."""
     if call.environ.get("GIT_EDITOR") == ":":
         return None
-    path = settings.git.get("commit.template", "")
+    path = settings.config.get("commit.template", "")
     if path.startswith("~/"):
         path = call.environ.get("HOME", "") + path[1:]
     return read_regular(path, LIMIT) if path else None
@@ -95,20 +95,18 @@ def _linked(call: Call, draft: Draft, at_work: Current, settings: Settings) -> t
 
 def _case(call: Call, draft: Draft, seen: list[Trailer], at_work: Current, settings: Settings) -> Case:
     """Return what the rules look at."""
-    case = Case(
+    offline = Offline(call.environ)
+    return Case(
         draft.kept(),
         seen,
         settings,
+        at_work=at_work,
+        chain_of=lambda thread: walk(thread, offline),
         merge=call.place.merging(),
         demanded=settings["authors"] == "everyone" or at_work.inside,
-        inside=at_work.inside,
-        exists=lambda commit: bool(call.git("rev-parse", "-q", "--verify", f"{commit}^{{commit}}", ok=(0, 1, 128))),
+        exists=call.git.has_commit,
         paths=lambda: _staged(call),
     )
-    offline = Offline(call.environ)
-    case.current = at_work.thread if at_work.source == "env" or not case.links else None
-    case.chain_of = lambda thread: walk(thread, offline)
-    return case
 
 
 def _staged(call: Call) -> list[str]:

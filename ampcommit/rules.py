@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from ampcommit.current import Current
     from ampcommit.message import Trailer
     from ampcommit.settings import Settings
     from ampcommit.threads import Chain
@@ -52,9 +53,10 @@ class Case:
         seen: "list[Trailer]",
         settings: "Settings",
         *,
+        at_work: "Current | None" = None,
+        chain_of: "Callable[[ThreadId], Chain] | None" = None,
         merge: bool = False,
         demanded: bool = True,
-        inside: bool = False,
         exists: "Callable[[str], bool]" = lambda _: False,
         paths: "Callable[[], list[str]]" = list,
     ) -> None:
@@ -75,10 +77,12 @@ class Case:
         self.displaced = plain[: max(0, len(plain) - len(values))] if values else carrying
         self.merge = merge
         self.demanded = demanded
-        self.inside = inside
+        self.inside = at_work is not None and at_work.inside
         self.exempt_by = _exemption(self, settings, exists, paths)
-        self.current: ThreadId | None = None
-        self.chain_of: "Callable[[ThreadId], Chain] | None" = None
+        # What a message says weighs more than what a person had set by hand.
+        binding = at_work is not None and (at_work.source == "env" or not self.links)
+        self.current = at_work.thread if at_work and binding else None
+        self.chain_of = chain_of
 
 
 def judged(case: Case, settings: "Settings", checks: "tuple[Check, ...] | None" = None) -> list[Finding]:

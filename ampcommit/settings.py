@@ -42,7 +42,7 @@ class Settings:
         self.problems: list[str] = []
         self.warnings: list[str] = []
         self.file: str | None = None  # the policy file that was used
-        self.git: dict[str, str] = {}  # commit.cleanup and the like: the last value of each
+        self.config: dict[str, str] = {}  # commit.cleanup and the like: the last value of each
         self.remotes: dict[str, str] = {}  # name of the remote -> its URL
 
     def __getitem__(self, name: str) -> object:
@@ -109,21 +109,21 @@ def read_settings(
     `git config --get-regexp` printed when somebody asked already.
     """
     settings = Settings()
-    config = None if asked is None else _lines(asked)
-    if config is None:
-        config = _pairs(git("config", "-z", "--get-regexp", PATTERN, ok=(0, 1)))
-    for key, value in config:
+    pairs = None if asked is None else _lines(asked)
+    if pairs is None:
+        pairs = _pairs(git("config", "-z", "--get-regexp", PATTERN, ok=(0, 1)))
+    for key, value in pairs:
         if key.startswith("remote."):
             settings.remotes[key[7:-4]] = value or ""
         elif not key.startswith("ampcommit."):
-            settings.git.pop(key, None)  # the order says which key came last
-            settings.git[key] = value or ""
+            settings.config.pop(key, None)  # the order says which key came last
+            settings.config[key] = value or ""
     try:
-        settings.file, pairs = _policy_file(git, top, index)
-        settings.apply(_ours(pairs, settings), FILE)
+        settings.file, committed = _policy_file(git, top, index)
+        settings.apply(_ours(committed, settings), FILE)
     except GitError as error:
         settings.warnings.append(f"{FILE} is broken and not used: {error}")
-    settings.apply([(key[10:], value) for key, value in config if key.startswith("ampcommit.")], CONFIG)
+    settings.apply([(key[10:], value) for key, value in pairs if key.startswith("ampcommit.")], CONFIG)
     settings.apply(_from_environment(environ), ENVIRONMENT)
     return settings
 

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from ampcommit.current import current
+from ampcommit.current import Current, current
 from ampcommit.errors import MisuseError, PolicyError
 from ampcommit.gitcmd import Git
 from ampcommit.message import BLANK, Draft, displaced, trailers
@@ -80,10 +80,7 @@ def message(path: str, environ: "Mapping[str, str]") -> Report:
     settings = read_settings(git, environ, top=place.top, index=index)
     refuse_problems(settings)
     at_work = current(environ, place)
-    case = _case(text, settings, git, inside=at_work.inside, environ=environ)
-    offline = Offline(environ)
-    case.current = at_work.thread
-    case.chain_of = lambda thread: walk(thread, offline)
+    case = _case(text, settings, git, at_work, environ)
     findings = [] if settings.mode == "off" else judged(case, settings)
     return Report(None, settings, settings.file, [Verdict(None, case, findings)])
 
@@ -94,17 +91,19 @@ def refuse_problems(settings: Settings) -> None:
         raise PolicyError("; ".join(settings.problems), hint="mend the policy; docs/policy.md lists keys and values")
 
 
-def _case(text: bytes, settings: Settings, git: Git, *, inside: bool, environ: "Mapping[str, str]") -> Case:
+def _case(text: bytes, settings: Settings, git: Git, at_work: Current, environ: "Mapping[str, str]") -> Case:
     seen = trailers(text, environ)
     co_authored = any(one.key.lower() == b"co-authored-by" and one.value.lower() == AGENT for one in seen)
-    demanded = settings["authors"] == "everyone" or inside or co_authored or bool(displaced(text))
+    demanded = settings["authors"] == "everyone" or at_work.inside or co_authored or bool(displaced(text))
+    offline = Offline(environ)
     return Case(
         text,
         seen,
         settings,
+        at_work=at_work,
+        chain_of=lambda thread: walk(thread, offline),
         demanded=demanded,
-        inside=inside,
-        exists=lambda commit: bool(git("rev-parse", "-q", "--verify", f"{commit}^{{commit}}", ok=(0, 1, 128))),
+        exists=git.has_commit,
     )
 
 

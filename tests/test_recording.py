@@ -163,10 +163,10 @@ def test_the_note_of_another_head_does_not_fit(desk: Desk) -> None:
 
 def test_the_note_of_another_thread_does_not_fit(desk: Desk) -> None:
     """The last link of the commit must be the one that was noted."""
-    desk.leave(links=[ThreadId(PARENT), ThreadId(OTHER)], message=b"Add the scanner\n")
+    desk.leave(links=[ThreadId(PARENT), ThreadId(OTHER)], message=b"Add the scanner\n", pid=7_000_001)
     desk.made()
 
-    assert fields(desk.recorded(), "links", "validated") == [[PARENT], False]
+    assert fields(desk.recorded(7_000_001), "links", "validated") == [[PARENT], False]
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,17 @@
 """The policy: what it finds in a message, how hard it is about it, and what it says to do."""
 
 import os
-from typing import NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 import pytest
 
+from ampcommit.current import Current
 from ampcommit.message import trailers
 from ampcommit.record import Finding, ThreadId
 from ampcommit.rules import CHECKS, Case, current_is_last, has_link, is_detailed, judged, links_are_sound, unique
 from ampcommit.settings import FILE, Settings
-from ampcommit.threads import Chain, walk
+from ampcommit.threads import walk
 from tests.conftest import CHILD, OTHER, PARENT, url
 
 U, V = url(PARENT), url(CHILD)
@@ -27,14 +29,31 @@ def policy(*pairs: tuple[str, str]) -> Settings:
 
 
 def case(
-    text: str | bytes, *pairs: tuple[str, str], merge: bool = False, demanded: bool = True, inside: bool = False
+    text: str | bytes,
+    *pairs: tuple[str, str],
+    merge: bool = False,
+    demanded: bool = True,
+    inside: bool = False,
+    current: str | None = None,
+    source: str = "env",
+    parents_of: Callable[[ThreadId], list[ThreadId] | None] = lambda _: [],
 ) -> Case:
-    """Return the case of a message under the policy *pairs*."""
+    """Return the case of a message under the policy *pairs*, with *current* at work as *source* says."""
     raw = text.encode() if isinstance(text, str) else text
-    return Case(raw, trailers(raw, os.environ), policy(*pairs), merge=merge, demanded=demanded, inside=inside)
+    thread = ThreadId(current) if current else None
+    at_work = Current(thread, source if thread else None, inside or thread is not None, [])
+    return Case(
+        raw,
+        trailers(raw, os.environ),
+        policy(*pairs),
+        at_work=at_work,
+        chain_of=lambda thread: walk(thread, parents_of),
+        merge=merge,
+        demanded=demanded,
+    )
 
 
-def found(text: str | bytes, *pairs: tuple[str, str], **about: bool) -> list[Finding]:
+def found(text: str | bytes, *pairs: tuple[str, str], **about: Any) -> list[Finding]:
     """Return every finding of a message under the policy *pairs*; each must be complete."""
     findings = judged(case(text, *pairs, **about), policy(*pairs))
 
@@ -123,8 +142,7 @@ def test_a_message_without_a_link_is_refused_and_told_how() -> None:
 
 def test_the_hint_names_the_thread_at_work() -> None:
     """Where the thread is known, the hint can be pasted."""
-    about = case("Fix the parser\n")
-    about.current = ThreadId(PARENT)
+    about = case("Fix the parser\n", current=PARENT)
 
     assert f"Amp-Thread-ID: {U}" in next(has_link(about, policy())).hint
 
@@ -227,12 +245,7 @@ def at_work(last: str, current: str | None, **parents: list[str] | None) -> list
         names = known.get(thread)
         return None if names is None else [ThreadId(name) for name in names]
 
-    def chain_of(thread: ThreadId) -> Chain:
-        return walk(thread, parents_of)
-
-    about = case(f"Fix the parser\n\nAmp-Thread-ID: {url(last)}\n")
-    about.current = ThreadId(current) if current else None
-    about.chain_of = chain_of
+    about = case(f"Fix the parser\n\nAmp-Thread-ID: {url(last)}\n", current=current, parents_of=parents_of)
     return [finding.code for finding in judged(about, policy())]
 
 
@@ -264,18 +277,19 @@ def test_a_link_that_the_current_chain_holds_is_enough_to_know() -> None:
 
 def test_the_way_out_of_a_wrong_last_link_is_the_current_one() -> None:
     """AC105 says which line to add."""
-    about = case(LINKED)
-    about.current, about.chain_of = ThreadId(CHILD), lambda thread: Chain([thread], "complete")
+    about = case(LINKED, current=CHILD)
 
     assert V in next(current_is_last(about, policy())).hint
 
 
 def test_without_any_link_the_last_one_is_not_judged() -> None:
     """A missing link is one finding, not two."""
-    about = case("Fix the parser\n")
-    about.current, about.chain_of = ThreadId(CHILD), lambda thread: Chain([thread], "complete")
+    assert list(current_is_last(case("Fix the parser\n", current=CHILD), policy())) == []
 
-    assert list(current_is_last(about, policy())) == []
+
+def test_a_thread_that_a_person_set_contradicts_no_link() -> None:
+    """What the message says weighs more than what somebody had set by hand."""
+    assert list(current_is_last(case(LINKED, current=CHILD, source="use"), policy())) == []
 
 
 # AC201, AC202: detailed.

@@ -486,7 +486,7 @@ def test_what_else_a_hook_must_know(here: Repo) -> None:
 
     assert {key: f"value of {key}" for key in ("commit.cleanup", "commit.template")} | {
         "core.commentchar": "value of core.commentChar"
-    } == found.git
+    } == found.config
     assert found.remotes == {"a.b": "value of remote.a.b.url"}
 
 

@@ -220,6 +220,13 @@ def test_an_empty_message_is_a_misuse(text: str) -> None:
         judged(text)
 
 
+def test_a_closed_standard_input_is_a_misuse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing can be read, nothing was checked."""
+    monkeypatch.setattr(sys, "stdin", None)  # as Python has it where descriptor 0 is closed
+    with pytest.raises(MisuseError, match="standard input is closed"):
+        message("-", os.environ)
+
+
 def test_a_message_of_more_than_we_look_at_is_a_misuse(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is too long is said to be too long, from a file as from standard input (P44)."""
     text = b"Add\n\n" + b"x" * 16 * 1024 * 1024
