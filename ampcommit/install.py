@@ -43,6 +43,7 @@ class Setup:
         self.folder = folder
         self.hooks = hooks
         self.settings = settings
+        self.elsewhere = not _inside(place, folder)
         self.python = interpreter()
         self.package = package()
 

@@ -57,10 +57,12 @@ def setup(found: "Setup", *, as_json: bool, verb: str) -> None:
         _print_json(_setup_json(found))
         return
     out = _Paper()
+    if found.elsewhere:
+        out.say(f"{'hooks':<12} {terminal(found.folder, 1000)}  (core.hooksPath; `ampcommit install` says what to do)")
     for hook in found.hooks:
         colour = "green" if hook.state in ("installed", "by hand") else "yellow"
         kept = f"; {hook.earlier} runs before it" if hook.earlier else ""
-        state = "removed" if verb == "uninstall" and hook.state == "absent" else _STATES[hook.state]
+        state = "not installed" if verb == "uninstall" and hook.state == "absent" else _STATES[hook.state]
         out.say(f"{hook.name:<12} ", (state, colour), kept)
     out.say(f"{'ledger':<12} {terminal(found.place.ledger, 1000)}")
     if verb == "uninstall":
@@ -88,6 +90,7 @@ def _setup_json(found: "Setup") -> dict[str, object]:
     return {
         "schema": "ampcommit.status/1",
         "top": found.place.top,
+        "folder": found.folder,
         "hooks": [
             {"hook": hook.name, "path": hook.path, "state": hook.state, "earlier": hook.earlier} for hook in found.hooks
         ],

@@ -304,6 +304,50 @@ def test_uninstall_touches_no_folder_of_others(repo: Repo) -> None:
     assert before == snapshot(repo.path)
 
 
+def test_uninstall_finds_what_a_new_hooks_path_hides(repo: Repo) -> None:
+    """Hooks of ours that git no longer looks at go as well, and the earlier ones come back."""
+    hook = put(repo.path / ".git" / "hooks" / "commit-msg")
+    before = hook.read_bytes()
+    install(str(repo.path))
+    repo("config", "core.hooksPath", ".githooks")
+    with pytest.raises(InstallError, match="there nothing was changed"):
+        uninstall(str(repo.path))
+
+    assert before == hook.read_bytes()
+    assert not (hook.parent / "post-commit").exists()
+
+
+def test_a_hook_that_cannot_be_replaced_comes_back(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever fails while ours is put in its place, the earlier hook keeps its name and runs."""
+    hook = put(repo.path / ".git" / "hooks" / "commit-msg")
+    before, rename = hook.read_bytes(), os.rename
+
+    def fails_for_ours(source: str, target: str) -> None:
+        if source.endswith(".ampcommit-new"):
+            raise PermissionError(13, "Permission denied", target)
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", fails_for_ours)
+    with pytest.raises(InstallError, match="Permission denied"):
+        install(str(repo.path))
+
+    assert before == hook.read_bytes()
+    assert not (hook.parent / "commit-msg.before-ampcommit").exists()
+
+
+def test_a_throw_away_repository_may_use_throw_away_code(
+    repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What need not last may be installed from an environment that does not."""
+    python = tmp_path / "uv" / "archive-v0" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(interpreter())
+    monkeypatch.setattr(sys, "_base_executable", str(python))
+    refused(repo)
+
+    assert install(str(repo.path), lasting=False).works
+
+
 @pytest.mark.parametrize(
     "path", ["/home/u/.cache/uv/archive-v0/abc/bin/python", "/home/u/.local/pipx/.cache/abc/bin/python3"]
 )

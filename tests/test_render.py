@@ -93,12 +93,20 @@ def test_an_earlier_hook_is_named(repo: Repo, capsys: Capture) -> None:
     assert seen(capsys)[0] == "commit-msg   installed; pre-commit runs before it"
 
 
+def test_a_hooks_folder_of_others_is_named(installed: Repo, capsys: Capture) -> None:
+    """Who sees `absent` also sees where git looks."""
+    installed("config", "core.hooksPath", "shared")
+    render.setup(status(str(installed.path)), as_json=False, verb="status")
+
+    assert seen(capsys)[0].startswith(f"hooks        {installed.path}/shared  (core.hooksPath; ")
+
+
 def test_uninstall_says_what_stays(installed: Repo, capsys: Capture) -> None:
     """The ledger is not removed with the hooks."""
     render.setup(uninstall(str(installed.path)), as_json=False, verb="uninstall")
     out = seen(capsys)
 
-    assert out[:2] == ["commit-msg   removed", "post-commit  removed"]
+    assert out[:2] == ["commit-msg   not installed", "post-commit  not installed"]
     assert out[2].endswith("ledger.jsonl")
     assert "(kept;" in out[3]
     assert len(out) == 4
@@ -138,7 +146,7 @@ def test_the_json_of_a_setup(installed: Repo, capsys: Capture, verb: str) -> Non
     render.setup(status(str(installed.path)), as_json=True, verb=verb)
     found = data(capsys)
 
-    names = "schema top hooks works python package ledger policy problems warnings"
+    names = "schema top folder hooks works python package ledger policy problems warnings"
     assert (names.split(), found["schema"]) == (list(found), "ampcommit.status/1")
     assert [list(hook) for hook in found["hooks"]] == [["hook", "path", "state", "earlier"]] * 2
     assert (found["works"], found["top"]) == (True, str(installed.path))
