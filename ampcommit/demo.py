@@ -24,7 +24,11 @@ LAST = ThreadId("T-01a1f7e3-ab93-740f-8034-4597204e1dc0")
 
 _GOALS = {ROOT: "parse the log", MIDDLE: "continue with tests", LAST: "finish the docs"}
 # What Amp's client puts into a plain `git commit` of its shell tool.
-_REWRITE = ("-c", f"trailer.AmpThread.key={KEY}", "-c", "trailer.AmpThread.ifexists=replace")
+_REWRITE = [
+    *("-c", f"trailer.AmpThread.key={KEY}", "-c", "trailer.AmpThread.ifexists=replace"),
+    *("-c", "trailer.AmpCoauth.key=Co-authored-by", "-c", "trailer.AmpCoauth.ifexists=addIfDifferent"),
+    *("commit", "--trailer", f"{KEY}: {LAST.url}", "--trailer", "Co-authored-by: Amp <amp@ampcode.com>"),
+]
 _FOREIGN = ("GIT_", "AMP", "AGENT", "XDG_")
 
 
@@ -64,7 +68,7 @@ class _Play:
 
         say("1. The agent commits; Amp itself puts the link in. The chain behind it is remembered")
         self._write("log.py", "def parse(line):\n    return line.split()\n")
-        self._git(self._agent, *_REWRITE, "commit", "-q", "-m", "Parse a line of the log", "--trailer", link)
+        self._git(self._agent, *_REWRITE, "-q", "-m", "Parse a line of the log")
         self._ampcommit("show", "HEAD")
 
         say("2. The agent commits from a script: Amp's own rewrite misses this form, the hook does not")

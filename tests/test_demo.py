@@ -111,7 +111,7 @@ def failing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str) -> None:
     git = tmp_path / "bin" / "git"
     git.parent.mkdir()
     real = shutil.which("git")
-    stop = f"case \"$*\" in *' commit -q'*) printf '%s' '{said}' >&2; exit 9;; esac"
+    stop = f"case \"$*\" in *' -q -m '*) printf '%s' '{said}' >&2; exit 9;; esac"
     git.write_text(f'#!/bin/sh\n{stop}\nexec {real} "$@"\n')
     git.chmod(0o755)
     monkeypatch.setenv("PATH", f"{git.parent}:{os.environ['PATH']}")
