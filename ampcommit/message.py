@@ -123,15 +123,13 @@ class Draft:
         """
         Return where git cuts the text off at a scissors line, the length if it does not.
 
-        With `git commit -v` it does, at a line that it wrote itself, with a comment below it. A line of
-        that shape in somebody's text it leaves alone, unless the clean-up is `scissors`.
+        With `git commit -v` it does, and so does the clean-up `scissors`: at the first line of that shape,
+        whoever wrote it. That it was `-v` shows at git's own line, which has a comment below it.
         """
-        cut, at = self.comment + _CUT, 0
-        while (at := _line_of(self.text, cut, at)) < len(self.text):
-            if self.scissors or self.text.startswith(self.comment, at + len(cut)):
-                return at
-            at += len(cut)
-        return len(self.text)
+        cut = self.comment + _CUT
+        first = _line_of(self.text, cut, 0)
+        cuts = self.scissors or cut + self.comment in self.text[first:]
+        return first if cuts else len(self.text)
 
     def _seen(self) -> int:
         """Return where the text ends for who reads its trailers: at the cut, and at a scissors line that is kept."""

@@ -186,6 +186,13 @@ def test_what_only_resembles_scissors_cuts_nothing(line: bytes) -> None:
     assert git("stripspace", stdin=b"Fix\n" + line + b"rest\n") == draft_of(b"Fix\n" + line + b"rest\n").kept()
 
 
+def test_with_gits_own_scissors_below_the_first_ones_cut() -> None:
+    """`git commit -v` cuts at the first line of that shape, even at one that somebody typed."""
+    text = b"Fix\n\n" + CUT + b"\nAmp-Thread-ID: x\n" + DIFF + b"+x\n"
+
+    assert draft_of(text, ("", True)).kept() == b"Fix\n"
+
+
 def test_scissors_at_the_very_start_leave_nothing() -> None:
     """A message that begins with the scissors line is empty for git."""
     assert draft_of(DIFF + b"rest\n").kept() == b""
