@@ -14,6 +14,12 @@ Two statuses have no class: 1 (findings of level error) and 33 (the hook rejects
 are results, and 130 (interrupted) is a `KeyboardInterrupt`.
 """
 
+OUTCOMES = {
+    "commit-msg": "the commit goes on unchecked",
+    "post-commit": "the commit is made, and has no record",
+}
+"""What a failure of ours in each hook leads to; it never costs the commit."""
+
 
 class AmpcommitError(Exception):
     """A failure with a message for what happened and a hint for what to do."""

@@ -8,7 +8,7 @@ more of the standard library than tests/test_house.py lists for each hook.
 import os
 
 from ampcommit.call import Call, say
-from ampcommit.errors import AmpcommitError
+from ampcommit.errors import OUTCOMES, AmpcommitError
 from ampcommit.escape import terminal
 from ampcommit.files import ensure_streams, make_own_folder, write_atomic
 from ampcommit.place import Place
@@ -35,18 +35,11 @@ def main(name: str, parent: int, args: list[str], asked: bool = False) -> int:
     except (AmpcommitError, OSError) as error:
         say(f"error: ampcommit: {terminal(str(error))}")
         hint = terminal(getattr(error, "hint", "")) or "`ampcommit status` looks at this setup"
-        say(f" hint: {_outcome(name)}; {hint}")
+        say(f" hint: {OUTCOMES.get(name, 'git goes on')}; {hint}")
     except Exception as error:  # a defect of ours costs nobody a commit
         say(f"error: defect in ampcommit: {terminal(repr(error))}")
-        say(f" hint: {_outcome(name)}; please report this{_reported(error)}")
+        say(f" hint: {OUTCOMES.get(name, 'git goes on')}; please report this{_reported(error)}")
     return 0
-
-
-def _outcome(name: str) -> str:
-    """Return what becomes of the commit when the hook *name* fails: it is never lost."""
-    if name == "post-commit":
-        return "the commit is made, and has no record"
-    return "the commit goes on unchecked"
 
 
 def _read_stdin() -> str:

@@ -6,6 +6,7 @@ portable one (`hooks/` at the top of the repository) calls the `ampcommit` comma
 hook managers. Both map the statuses of the hook process alike; docs/decisions/0002 says why two.
 """
 
+from ampcommit.errors import OUTCOMES
 from ampcommit.settings import PATTERN
 
 HOOKS = ("commit-msg", "post-commit")
@@ -29,7 +30,7 @@ earlier="$0{earlier}"
 run() {{
 	if ! [ -x "$python" ]; then
 		echo "error: the Python that ampcommit was installed with is gone: $python" >&2
-		echo " hint: this commit was not checked; run \\`ampcommit install\\` again, or \\`ampcommit uninstall\\`" >&2
+		echo " hint: {outcome}; run \\`ampcommit install\\` again, or \\`ampcommit uninstall\\`" >&2
 		return 0
 	fi
 	status=0
@@ -58,7 +59,7 @@ settle() {
 	70) ;;
 	*) echo "error: ampcommit ended with status $1" >&2 ;;
 	esac
-	echo " hint: the commit goes on unchecked; \\`ampcommit status\\` looks at this setup" >&2
+	echo " hint: {outcome}; \\`ampcommit status\\` looks at this setup" >&2
 	return 0
 }
 """
@@ -125,21 +126,26 @@ _PORTABLE = """\
 if command -v ampcommit >/dev/null; then
 	ampcommit hook --parent "$PPID" {hook} "$@" || settle $?
 else
-	echo "error: the command ampcommit is not on PATH: this commit was not checked" >&2
-	echo " hint: install it, or take this hook out" >&2
+	echo "error: the command ampcommit is not on PATH" >&2
+	echo " hint: {outcome}; install it, or take this hook out" >&2
 fi
 """
 
 
 def fast(hook: str, python: str, package: str) -> str:
     """Return the script that runs the interpreter *python* with the package in the folder *package*."""
-    start = _START.format(mark=_MARK, hook=hook, python=quoted(python), package=quoted(package), earlier=EARLIER)
-    return start + _SETTLE + _BODIES[hook].replace("{pattern}", PATTERN)
+    names = {"mark": _MARK, "hook": hook, "earlier": EARLIER, "outcome": OUTCOMES[hook]}
+    start = _START.format(python=quoted(python), package=quoted(package), **names)
+    return start + _settle(hook) + _BODIES[hook].replace("{pattern}", PATTERN)
 
 
 def portable(hook: str) -> str:
     """Return the script that runs the command `ampcommit`."""
-    return _PORTABLE.format(mark=_MARK, hook=hook, settle=_SETTLE)
+    return _PORTABLE.format(mark=_MARK, hook=hook, settle=_settle(hook), outcome=OUTCOMES[hook])
+
+
+def _settle(hook: str) -> str:
+    return _SETTLE.replace("{outcome}", OUTCOMES[hook])
 
 
 def is_ours(script: bytes) -> bool:

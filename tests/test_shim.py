@@ -193,7 +193,7 @@ def test_a_missing_command_lets_the_commit_through(repo: Repo, hooks: Put, tmp_p
     folders = [folder for folder in os.environ["PATH"].split(os.pathsep) if not Path(folder, "ampcommit").exists()]
     done = repo.commit("-q", "-m", "Add the parser", env={"PATH": os.pathsep.join(folders)})
 
-    assert done.stderr.count(b"error: the command ampcommit is not on PATH: this commit was not checked\n hint: ") == 2
+    assert done.stderr.count(b"error: the command ampcommit is not on PATH\n hint: the commit ") == 2
 
 
 @pytest.mark.parametrize("hook", shim.HOOKS)
