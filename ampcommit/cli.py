@@ -86,7 +86,9 @@ def hook(
     """Do what git asks of the hook NAME; for hook scripts and hook managers."""
     from ampcommit.hook import main as run
 
-    raise typer.Exit(run(name, parent, context.args))
+    # Where the system does not tell (macOS), the parent may be a hook manager, another one for each hook.
+    known = parent if os.path.isdir("/proc/self") else 0
+    raise typer.Exit(run(name, known, context.args))
 
 
 @app.command()

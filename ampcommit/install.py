@@ -178,13 +178,18 @@ def _install_one(path: str, script: str) -> None:
     if not foreign:
         write_atomic(path, os.fsencode(script), mode=0o755, durable=True)
         return
-    new = f"{path}.ampcommit-new"
-    write_atomic(new, os.fsencode(script), mode=0o755, durable=True)
-    os.rename(path, path + shim.EARLIER)
+    earlier = path + shim.EARLIER
     try:
-        os.rename(new, path)
+        os.link(path, earlier, follow_symlinks=False)  # under both names, so that git always sees one
     except OSError:
-        os.rename(path + shim.EARLIER, path)
+        os.rename(path, earlier)  # a file system without hard links
+    try:
+        write_atomic(path, os.fsencode(script), mode=0o755, durable=True)
+    except OSError:
+        if os.path.lexists(path):
+            os.unlink(earlier)
+        else:
+            os.rename(earlier, path)
         raise
 
 

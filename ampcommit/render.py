@@ -62,7 +62,11 @@ def setup(found: "Setup", *, as_json: bool, verb: str) -> None:
     for hook in found.hooks:
         colour = "green" if hook.state in ("installed", "by hand") else "yellow"
         kept = f"; {hook.earlier} runs before it" if hook.earlier else ""
-        state = "not installed" if verb == "uninstall" and hook.state == "absent" else _STATES[hook.state]
+        state = _STATES[hook.state]
+        if hook.state == "absent" and verb == "uninstall":
+            state = "not installed"
+        if hook.state == "foreign" and found.elsewhere:
+            state = "somebody else's hook"
         out.say(f"{hook.name:<12} ", (state, colour), kept)
     out.say(f"{'ledger':<12} {terminal(found.place.ledger, 1000)}")
     if verb == "uninstall":

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -317,22 +318,35 @@ def test_uninstall_finds_what_a_new_hooks_path_hides(repo: Repo) -> None:
     assert not (hook.parent / "post-commit").exists()
 
 
-def test_a_hook_that_cannot_be_replaced_comes_back(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+def denied(*_: object, **__: object) -> NoReturn:
+    """Fail, as a system call that somebody forbids."""
+    raise PermissionError(13, "Permission denied")
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["hard links", "none"])
+def test_a_hook_that_cannot_be_replaced_comes_back(repo: Repo, monkeypatch: pytest.MonkeyPatch, links: bool) -> None:
     """Whatever fails while ours is put in its place, the earlier hook keeps its name and runs."""
-    hook = put(repo.path / ".git" / "hooks" / "commit-msg")
-    before, rename = hook.read_bytes(), os.rename
-
-    def fails_for_ours(source: str, target: str) -> None:
-        if source.endswith(".ampcommit-new"):
-            raise PermissionError(13, "Permission denied", target)
-        rename(source, target)
-
-    monkeypatch.setattr(os, "rename", fails_for_ours)
+    install(str(repo.path))
+    uninstall(str(repo.path))
+    put(hook(repo))
+    before = snapshot(repo.path)
+    monkeypatch.setattr(os, "replace", denied)
+    if not links:
+        monkeypatch.setattr(os, "link", denied)
     with pytest.raises(InstallError, match="Permission denied"):
         install(str(repo.path))
 
-    assert before == hook.read_bytes()
-    assert not (hook.parent / "commit-msg.before-ampcommit").exists()
+    assert before == snapshot(repo.path)
+
+
+def test_without_hard_links_an_earlier_hook_is_kept_all_the_same(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some file systems know one name for one file."""
+    put(hook(repo))
+    monkeypatch.setattr(os, "link", denied)
+
+    assert install(str(repo.path)).works
+    uninstall(str(repo.path))
+    assert hook(repo).read_bytes() == FOREIGN
 
 
 def test_a_throw_away_repository_may_use_throw_away_code(

@@ -101,6 +101,16 @@ def test_a_hooks_folder_of_others_is_named(installed: Repo, capsys: Capture) -> 
     assert seen(capsys)[0].startswith(f"hooks        {installed.path}/shared  (core.hooksPath; ")
 
 
+def test_a_hook_that_install_would_not_touch_is_not_promised_to_be_kept(repo: Repo, capsys: Capture) -> None:
+    """In a folder of others a foreign hook is named, and nothing is said of what `install` would do with it."""
+    (repo.path / "shared").mkdir()
+    (repo.path / "shared" / "commit-msg").write_text("#!/bin/sh\n")
+    repo("config", "core.hooksPath", "shared")
+    render.setup(status(str(repo.path)), as_json=False, verb="status")
+
+    assert seen(capsys)[1] == "commit-msg   somebody else's hook"
+
+
 def test_uninstall_says_what_stays(installed: Repo, capsys: Capture) -> None:
     """The ledger is not removed with the hooks."""
     render.setup(uninstall(str(installed.path)), as_json=False, verb="uninstall")
