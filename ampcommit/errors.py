@@ -7,8 +7,9 @@ The failures that ampcommit explains, and the exit code of each.
     ├── SetupError         3  not a repository, git too old, a folder we may not write
     │   ├── GitError       3  git said no, or did not answer in time
     │   └── InstallError   3  the hooks cannot be installed here without harm
-    └── LedgerError        4  the ledger is damaged, or cannot be written
-        └── RecordError    4  bytes that should be a record (or an id in one) are not
+    ├── LedgerError        4  the ledger is damaged, or cannot be written
+    │   └── RecordError    4  bytes that should be a record (or an id in one) are not
+    └── RemoteError        5  Amp, or the way to it, did not give what was asked
 
 Two statuses have no class: 1 (findings of level error) and 33 (the hook rejects)
 are results, and 130 (interrupted) is a `KeyboardInterrupt`.
@@ -63,3 +64,9 @@ class LedgerError(AmpcommitError):
 
 class RecordError(LedgerError):
     """Bytes that should be a record, or an id in one, are not."""
+
+
+class RemoteError(AmpcommitError):
+    """Amp, or the way to it, did not give what was asked."""
+
+    exit_code = 5

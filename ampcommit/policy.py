@@ -75,9 +75,18 @@ BY_NAME = {name.lower(): (name, read, default) for name, read, default in _TABLE
 """A key in lower case, as git prints it -> how people write it, its reader, its default."""
 
 
+CLONE_BY_NAME: "dict[str, tuple[str, Callable[[str], object], object]]" = {
+    "resolve": ("resolve", _choice("background", "never"), "background"),
+    "amp": ("amp", str, ""),
+    "shareremote": ("shareRemote", str, ""),
+    "sign": ("sign", str, ""),
+}
+"""Settings of one clone: a cloned repository must not be able to set them, so `.ampcommit` does not count."""
+
+
 def understood(key: str, value: str | None) -> object:
     """Return what *value* (None: the key stands alone) means for *key*; a `ValueError` says what it must be."""
-    read = BY_NAME[key][1]
+    read = (BY_NAME.get(key) or CLONE_BY_NAME[key])[1]
     if value is None and read not in (_boolean, _demand):
         raise ValueError("needs a value")
     return read("true" if value is None else value)  # a key alone is git's way to say yes

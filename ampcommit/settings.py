@@ -3,8 +3,8 @@
 import os
 import stat
 
-from ampcommit.errors import GitError
-from ampcommit.policy import BY_NAME, KEYS, understood
+from ampcommit.errors import GitError, PolicyError
+from ampcommit.policy import BY_NAME, CLONE_BY_NAME, KEYS, understood
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ _FILE_LIMIT = 65536
 PATTERN = r"^(ampcommit\.|core\.comment(char|string)$|commit\.(cleanup|template)$|remote\..*\.url$)"
 """Everything that a hook asks git's configuration, in one question."""
 
-_CLONE_ONLY = ("resolve", "amp", "shareremote", "sign")
 # git sorts the index by name, and few names come before ours.
 _INDEX_HEAD = 1 << 22
 _HOST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-_[]:")
@@ -33,11 +32,13 @@ class Settings:
 
     `origins` says for each key where its value came from. `problems` lists, in sentences, keys and
     values that cannot be used: who judges in earnest refuses to go on with one, a hook says it and
-    goes on with what is left. `warnings` are for everybody to say and go on.
+    goes on with what is left. `warnings` are for everybody to say and go on. `clone` holds the settings
+    that are no policy: how this clone works.
     """
 
     def __init__(self) -> None:
         self.values: dict[str, object] = {name: default for name, _, default in BY_NAME.values()}
+        self.clone: dict[str, object] = {name: default for name, _, default in CLONE_BY_NAME.values()}
         self.origins: dict[str, str] = dict.fromkeys(KEYS, DEFAULT)
         self.problems: list[str] = []
         self.warnings: list[str] = []
@@ -76,7 +77,7 @@ class Settings:
         lists: dict[str, list[object]] = {}
         for key, value in pairs:
             if key not in BY_NAME:
-                self._unknown(key, origin)
+                self._of_clone(key, value, origin)
                 continue
             name, _, default = BY_NAME[key]
             if isinstance(default, tuple) and value == "":  # git's way to say: none of those before
@@ -92,11 +93,17 @@ class Settings:
                 meaning = tuple(lists[name])
             self.values[name], self.origins[name] = meaning, origin
 
-    def _unknown(self, key: str, origin: str) -> None:
-        if key not in _CLONE_ONLY:
+    def _of_clone(self, key: str, value: str | None, origin: str) -> None:
+        if key not in CLONE_BY_NAME:
             self.problems.append(f"{origin}: unknown key {key!a}")
         elif origin == FILE:
             self.warnings.append(f"{origin}: {key} counts only in git config; a cloned repository cannot set it")
+        else:
+            name = CLONE_BY_NAME[key][0]
+            try:
+                self.clone[name] = understood(key, value)
+            except ValueError as error:
+                self.warnings.append(f"{origin}: {name} {error}")
 
 
 def read_settings(
@@ -125,6 +132,29 @@ def read_settings(
         settings.warnings.append(f"{FILE} is broken and not used: {error}")
     settings.apply([(key[10:], value) for key, value in pairs if key.startswith("ampcommit.")], CONFIG)
     settings.apply(_from_environment(environ), ENVIRONMENT)
+    return settings
+
+
+def read_committed(git: "Git", commit: str) -> Settings:
+    """
+    Return the policy in the tree of *commit*, and nothing from anywhere else; `file` is None if there is none.
+
+    `PolicyError` for a file that cannot be read as one, `GitError` if it is not among the objects here.
+    """
+    settings = Settings()
+    listed = git("ls-tree", "-z", "-l", commit, POLICY_FILE).partition(b"\t")[0].split()
+    if not listed:
+        return settings
+    mode, _, blob, size = (field.decode("ascii") for field in listed)
+    settings.file = f"{commit}:{POLICY_FILE}"
+    if not mode.startswith("100") or (size.isdigit() and int(size) > _FILE_LIMIT):
+        raise PolicyError(f"{settings.file} is not a small regular file", hint="commit one that is")
+    git("cat-file", "-e", blob)
+    try:
+        pairs = _pairs(git("config", "-z", "--no-includes", "--list", "--blob", blob))
+    except GitError as error:
+        raise PolicyError(f"{settings.file} is broken: {error}", hint="mend it, and commit that") from error
+    settings.apply(_ours(pairs, settings), FILE)
     return settings
 
 
@@ -194,7 +224,7 @@ def _lines(listed: str) -> "Pairs | None":
 def _from_environment(environ: "Mapping[str, str]") -> "Pairs":
     """Return `AMPCOMMIT_<KEY>` as pairs; a key that may be given many times holds a list with spaces."""
     pairs: Pairs = []
-    for key, (name, _, default) in BY_NAME.items():
+    for key, (name, _, default) in {**BY_NAME, **CLONE_BY_NAME}.items():
         value = environ.get(f"AMPCOMMIT_{name.upper()}", "")
         pairs += [(key, piece) for piece in (value.split() if isinstance(default, tuple) else [value]) if piece]
     return pairs

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ampcommit.errors import GitError
+from ampcommit.errors import GitError, PolicyError
 from ampcommit.gitcmd import Git
 from ampcommit.policy import KEYS
 from ampcommit.settings import (
@@ -19,6 +19,7 @@ from ampcommit.settings import (
     FILE,
     PATTERN,
     Settings,
+    read_committed,
     read_settings,
     repository,
     shared_mode,
@@ -270,18 +271,33 @@ def test_an_unknown_key_is_a_problem(here: Repo, source: str) -> None:
     assert [f"{source}: unknown key 'maxbody'"] == read().problems
 
 
-@pytest.mark.parametrize("key", ["resolve", "amp", "shareRemote", "sign"])
-def test_a_cloned_repository_cannot_set_up_the_clone(here: Repo, key: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "value"), [("resolve", "never"), ("amp", "/opt/amp"), ("shareRemote", "x"), ("sign", "x")]
+)
+def test_a_cloned_repository_cannot_set_up_the_clone(here: Repo, key: str, value: str) -> None:
     """What concerns one clone alone is ignored in the file with a warning, and fine in git's configuration."""
-    put(here, FILE, key, "x")
+    put(here, FILE, key, value)
     found = read()
     (here.path / FILE).unlink()
-    put(here, CONFIG, key, "x")
+    put(here, CONFIG, key, value)
 
+    assert found.clone == Settings().clone
     assert nothing_changed(found)
     assert (found.problems, len(found.warnings)) == ([], 1)
     assert key.lower() in found.warnings[0]
     assert read().problems + read().warnings == []
+    assert read().clone[key] == value
+
+
+def test_a_setting_of_the_clone_that_cannot_be_used_is_said(here: Repo) -> None:
+    """It is no policy, so it refuses nothing; the default holds."""
+    put(here, CONFIG, "resolve", "sometimes")
+    found = read()
+
+    assert (found.warnings, found.clone["resolve"]) == (
+        ["git config: resolve must be background or never"],
+        "background",
+    )
 
 
 @pytest.mark.parametrize(
@@ -521,6 +537,81 @@ def test_what_the_script_asked_is_believed(here: Repo) -> None:
     put(here, CONFIG, "mode", "off")
 
     assert read_settings(Git(), {}, asked="local\tampcommit.mode warn\nlocal\tampcommit.autolink").mode == "warn"
+
+
+# The policy of a commit.
+
+
+def committed(repo: Repo) -> Settings:
+    """Commit what is there, and read the policy of that commit."""
+    repo("add", "-A")
+    repo.commit("-q", "-m", "Set the policy")
+    return read_committed(Git(), repo.head())
+
+
+def test_a_commit_has_a_policy(here: Repo) -> None:
+    """S09, S10: only the file in the tree of the commit counts; nothing that came later, or is set elsewhere."""
+    put(here, FILE, "mode", "warn")
+    read = committed(here)
+    put(here, FILE, "mode", "off")
+    put(here, CONFIG, "authors", "agent")
+
+    assert (read.mode, read.origins["mode"], read.file) == ("warn", FILE, f"{here.head()}:.ampcommit")
+    assert read_committed(Git(), here.head())["authors"] == "everyone"
+
+
+def test_a_commit_without_a_policy_has_the_defaults(here: Repo) -> None:
+    """A file of that name elsewhere in the tree is none."""
+    (here.path / "sub").mkdir()
+    (here.path / "sub" / ".ampcommit").write_text("[ampcommit]\n\tmode = off\n")
+    read = committed(here)
+
+    assert (read.values, read.file, read.problems) == (Settings().values, None, [])
+
+
+def test_what_a_committed_policy_gets_wrong_is_said(here: Repo) -> None:
+    """Keys, values and sections that cannot be used are problems; settings of a clone are a warning."""
+    write(here, FILE, "[ampcommit]\n\tnosuch = 1\n\tmode = x\n\tamp = /evil\n[other]\n\tkey = 1\n[include]\n\tpath = x")
+    (here.path / "x").write_text("[ampcommit]\n\tmode = off\n")
+    read = committed(here)
+
+    assert [problem.split(": ")[1] for problem in sorted(read.problems)] == [
+        "'include.path' is not in the section [ampcommit]",
+        "'other.key' is not in the section [ampcommit]",
+        "mode must be require or warn or off",
+        "unknown key 'nosuch'",
+    ]
+    assert (read.mode, len(read.warnings)) == ("require", 1)
+
+
+@pytest.mark.parametrize("kind", ["broken", "large", "link", "folder"])
+def test_a_committed_policy_that_is_none_is_refused(here: Repo, kind: str) -> None:
+    """Exit 2: the repository asks for something, and nobody can say what."""
+    path = here.path / FILE
+    if kind == "broken":
+        path.write_text("[broken\n")
+    elif kind == "large":
+        path.write_text("# \n" * 30000)
+    elif kind == "link":
+        path.symlink_to("/etc/passwd")
+    else:
+        path.mkdir()
+        (path / "file").write_text("")
+    with pytest.raises(PolicyError, match=r":\.ampcommit is") as caught:
+        committed(here)
+
+    assert (caught.value.exit_code, bool(caught.value.hint)) == (2, True)
+
+
+def test_a_committed_policy_that_is_not_here_is_not_the_defaults(here: Repo, tmp_path: Path) -> None:
+    """V04: in a partial clone the file may be missing; then nothing is known of the policy."""
+    put(here, FILE, "mode", "warn")
+    committed(here)
+    here("config", "uploadpack.allowFilter", "true")
+    here("clone", "-q", "--bare", "--filter=blob:none", f"file://{here.path}", str(tmp_path / "partial"))
+    (tmp_path / "partial" / "config").unlink()  # nobody is asked for what is missing
+    with pytest.raises(GitError):
+        read_committed(Git(str(tmp_path / "partial")), here.head())
 
 
 REMOTES = {
