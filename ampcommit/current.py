@@ -25,16 +25,24 @@ VARIABLES = ("AMP_CURRENT_THREAD_ID", "AGENT_THREAD_ID", "AMP_THREAD_ID")
 class Current:
     """
     The thread at work: `thread` (None: not known), its `source` (`env`, `use`, None), whether an agent is
-    `inside` this process at all, and `warnings` about values that could not be used.
+    `inside` this process at all, `warnings` about values that could not be used, and with `env` the `variable`.
     """
 
-    __slots__ = ("inside", "source", "thread", "warnings")
+    __slots__ = ("inside", "source", "thread", "variable", "warnings")
 
-    def __init__(self, thread: ThreadId | None, source: str | None, inside: bool, warnings: list[str]) -> None:
+    def __init__(
+        self,
+        thread: ThreadId | None,
+        source: str | None,
+        inside: bool,
+        warnings: list[str],
+        variable: str | None = None,
+    ) -> None:
         self.thread = thread
         self.source = source
         self.inside = inside
         self.warnings = warnings
+        self.variable = variable
 
     def source_of(self, thread: ThreadId) -> str:
         """Return how *thread*, the last link of a message, is known: from the message alone, or from more."""
@@ -51,15 +59,20 @@ def current(environ: "Mapping[str, str]", place: "Place") -> Current:
         if not value or (name == "AGENT_THREAD_ID" and not inside):  # other agents may set that one
             continue
         if thread := ThreadId.maybe(value):
-            return Current(thread, "env", inside=True, warnings=warnings)
+            return Current(thread, "env", inside=True, warnings=warnings, variable=name)
         warnings.append(f"{name} is not a thread id and was ignored: {terminal(value, 60)}")
     used = in_use(place, time.time())
     return Current(used, "use" if used else None, inside=inside or used is not None, warnings=warnings)
 
 
+def use_file(place: "Place") -> str:
+    """Return the file that holds the thread a person set for this work tree; its age is the age of that word."""
+    return os.path.join(place.private, "use")
+
+
 def in_use(place: "Place", now: float) -> ThreadId | None:
     """Return the thread that a person set for this work tree less than `USE_SECONDS` before *now* (a Unix time)."""
-    path = os.path.join(place.private, "use")
+    path = use_file(place)
     content = read_regular(path, 256)
     try:
         if content is None or not -_SLACK <= now - os.stat(path).st_mtime <= USE_SECONDS:
@@ -72,6 +85,6 @@ def in_use(place: "Place", now: float) -> ThreadId | None:
 def keep_in_use(place: "Place") -> None:
     """Let the twelve hours begin again: a commit was made with the thread that a person set."""
     try:
-        os.utime(os.path.join(place.private, "use"))
+        os.utime(use_file(place))
     except OSError:
         pass  # ended in this moment, or on a read-only disk: then it ends as announced

@@ -1,5 +1,6 @@
 """The link of a thread: which values of `Amp-Thread-ID` are accepted, and why others are not."""
 
+from ampcommit.errors import MisuseError
 from ampcommit.record import ThreadId
 
 KEY = "Amp-Thread-ID"
@@ -50,6 +51,16 @@ def parse(value: str, hosts: "tuple[str, ...]" = ()) -> "ThreadId | Fault":
     path = rest[end:].partition("#")[0].partition("?")[0]
     thread = ThreadId.maybe(path[len(_PATH) :].removesuffix("/")) if path.startswith(_PATH) else None
     return thread or Fault("AC103", "the link does not lead to a thread", value, _meant(path))
+
+
+def named(text: str, hosts: "tuple[str, ...]" = ()) -> ThreadId:
+    """Return the thread that a person names: an id in any case, `@T-…`, or a link; else `MisuseError`."""
+    if thread := ThreadId.maybe(text.removeprefix("@")):
+        return thread
+    link = parse(text, hosts)
+    if isinstance(link, Fault):
+        raise MisuseError(f"{link.reason}: {text!a}", hint="name a thread by its id, T-…, or its link")
+    return link
 
 
 def _trusted(authority: str, hosts: "tuple[str, ...]") -> bool:

@@ -214,3 +214,13 @@ def test_how_a_link_is_known(source: str | None, last: str, expected: str) -> No
     found = Current(ThreadId(CHILD) if source else None, source, inside=True, warnings=[])
 
     assert expected == found.source_of(ThreadId(last))
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_the_variable_that_answered_is_known(place: Place, name: str) -> None:
+    """Variables leak into shells that outlive their thread, so it is said which one named it."""
+    use(place, CHILD.encode())
+    found = current({"AGENT": "amp", "AMP_CURRENT_THREAD_ID": "", name: CHILD}, place)
+
+    assert found.variable == name
+    assert current({}, place).variable is None

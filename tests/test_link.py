@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ampcommit.link import HOST, Fault, parse
+from ampcommit.errors import MisuseError
+from ampcommit.link import HOST, Fault, named, parse
 from ampcommit.record import ThreadId
 from tests.conftest import CHILD, OTHER, PARENT, url
 
@@ -203,6 +204,21 @@ def test_every_thread_id_comes_back_from_its_link(uuid: object, tail: str, upper
     text = f"T-{uuid}"
 
     assert parse(url(text.upper() if upper else text) + tail) == text
+
+
+@pytest.mark.parametrize("text", [PARENT, PARENT.upper(), f"@{PARENT}", U, "https://amp.example.com/threads/" + PARENT])
+def test_a_thread_is_named_as_people_name_it(text: str) -> None:
+    """An id in any case, a mention and a link lead to one thread."""
+    assert named(text, ("amp.example.com",)) == PARENT
+
+
+@pytest.mark.parametrize("text", ["", "T-1", "HEAD", f"@@{PARENT}", f"https://evil.example/threads/{PARENT}"])
+def test_what_names_no_thread_is_a_misuse(text: str) -> None:
+    """A misuse has a way out."""
+    with pytest.raises(MisuseError) as caught:
+        named(text)
+
+    assert "T-…" in caught.value.hint
 
 
 @given(st.text() | st.builds("https://{}/threads/{}".format, st.text() | st.just(HOST), st.text() | st.just(PARENT)))
