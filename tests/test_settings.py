@@ -593,7 +593,7 @@ def test_a_committed_policy_that_is_none_is_refused(here: Repo, kind: str) -> No
     elif kind == "large":
         path.write_text("# \n" * 30000)
     elif kind == "link":
-        path.symlink_to("/etc/passwd")
+        path.symlink_to("[ampcommit]mode=off")
     else:
         path.mkdir()
         (path / "file").write_text("")
