@@ -5,32 +5,23 @@ import json
 import os
 import shutil
 import stat
-import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ampcommit.record import ThreadId
-from ampcommit.threads import FILE_LIMIT, LAST_CLIENT_WRITTEN, LIMIT, Chain, Offline, data_home, walk
+from ampcommit.threads import LIMIT, Chain, Offline, data_home, walk
 from tests.conftest import AMP, CHILD, OTHER, PARENT
 from tests.test_files import failing
-from tests.test_record import NO_THREADS, values
+from tests.test_threadfile import document, entry, put
 
 relaxed = settings(deadline=None, database=None)
 
 MAY = AMP / "2026-05" / "threads-exported"
 JANUARY = AMP / "2026-01" / "threads"
-
-LAYOUTS: dict[str, Callable[[object], str]] = {
-    "indented": lambda document: json.dumps(document, indent=2, ensure_ascii=False),
-    "compact": lambda document: json.dumps(document, separators=(",", ":")),
-    "tabs": lambda document: json.dumps(document, indent="\t"),
-    "CRLF": lambda document: json.dumps(document, indent=2).replace("\n", "\r\n"),
-}
 
 
 @pytest.fixture
@@ -64,25 +55,6 @@ def parents(thread: str = CHILD) -> list[ThreadId] | None:
     assert (memory() / thread).exists() == (found is not None)
     assert found == Offline(os.environ)(ThreadId(thread))
     return found
-
-
-def entry(thread: object = PARENT, kind: object = "handoff", role: object = "child") -> dict[str, object]:
-    """Return one entry of a thread's list of relationships."""
-    return {"threadID": thread, "type": kind, "role": role, "messageIndex": 2, "createdAt": 1795160252659}
-
-
-def document(**fields: object) -> dict[str, object]:
-    """Return what the file of CHILD holds, with *fields*."""
-    usual = {"v": 15, "id": CHILD, "created": 1795160252656, "messages": [{"role": "user", "content": [{}]}]}
-    return usual | fields
-
-
-def put(folder: Path, content: object, thread: str = CHILD) -> Path:
-    """Write the file of *thread*: bytes or text as they are, anything else as the client writes it."""
-    path = folder / f"{thread}.json"
-    text = content if isinstance(content, bytes | str) else LAYOUTS["indented"](content)
-    path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return path
 
 
 def number(at: int) -> ThreadId:
@@ -153,7 +125,7 @@ def test_a_thread_that_january_left_unfinished(amp_home: Path) -> None:
 
 def test_an_unfinished_write_does_not_hide_the_file(january: Path) -> None:
     """A leftover `.amptmp` beside the file counts for nothing, not even when the file is broken."""
-    (january / f"{CHILD}.json.amptmp").write_text(LAYOUTS["indented"](document(relationships=[entry(OTHER)])))
+    (january / f"{CHILD}.json.amptmp").write_text(json.dumps(document(relationships=[entry(OTHER)]), indent=2))
     whole = parents(CHILD)
     shutil.rmtree(memory())
     (january / f"{CHILD}.json").write_bytes(b"{")
@@ -200,279 +172,24 @@ def test_the_parents_side_alone_proves_nothing_of_the_child(january: Path) -> No
     assert parents(CHILD) is None
 
 
-# --- T04, T06, T07, T12, T13: what a file may say
+@pytest.mark.parametrize("hostile", ["../x", "/etc/passwd", "T-*", PARENT + "\n"])
+def test_what_is_no_thread_id_is_no_file_name(amp_home: Path, hostile: str) -> None:
+    """T13: a chain ends before a parent whose id could lead anywhere else."""
+    put(amp_home, document(relationships=[entry(hostile)]))
 
-SAID: dict[str, tuple[dict[str, object], list[str] | None]] = {
-    "nothing": ({}, []),
-    "no relationships": ({"relationships": []}, []),
-    "hand-off": ({"relationships": [entry()]}, [PARENT]),
-    "fork": ({"relationships": [entry(kind="fork")]}, [PARENT]),
-    "origin": ({"originThreadID": PARENT, "forkPointIndex": 3}, [PARENT]),
-    "no origin": ({"originThreadID": None}, []),
-    "origin that is the fork": ({"originThreadID": PARENT, "relationships": [entry(kind="fork")]}, [PARENT]),
-    "origin beside a hand-off": ({"originThreadID": OTHER, "relationships": [entry()]}, [PARENT]),
-    "mention": ({"relationships": [entry(kind="mention")]}, []),
-    "mention, derived": ({"relationships": [entry(kind="mention", role="parent")]}, []),
-    "unknown type": ({"relationships": [entry(kind="spawn"), entry()]}, None),
-    "unknown type, derived": ({"relationships": [entry(OTHER, "spawn", role="parent"), entry()]}, [PARENT]),
-    "unknown role": ({"relationships": [entry(role="sibling")]}, None),
-    "child's child": ({"relationships": [entry(OTHER, role="parent"), entry()]}, [PARENT]),
-    "both roles": ({"relationships": [entry(), entry(role="parent")]}, None),
-    "both roles, two kinds": ({"relationships": [entry(), entry(kind="fork", role="parent")]}, None),
-    "origin beside a mention": ({"originThreadID": OTHER, "relationships": [entry(kind="mention")]}, [OTHER]),
-    "origin beside a child": ({"originThreadID": OTHER, "relationships": [entry(role="parent")]}, [OTHER]),
-    "both, by origin": ({"originThreadID": PARENT, "relationships": [entry(role="parent")]}, None),
-    "mentioned parent": ({"relationships": [entry(), entry(kind="mention", role="parent")]}, [PARENT]),
-    "two parents": ({"relationships": [entry(OTHER), entry(PARENT)]}, [OTHER, PARENT]),
-    "fork before hand-off": ({"relationships": [entry(OTHER, "fork"), entry()]}, [PARENT, OTHER]),
-    "twice the same": ({"relationships": [entry(), entry(), entry(kind="fork")]}, [PARENT]),
-    "itself": ({"relationships": [entry(CHILD)]}, [CHILD]),
-    "capitals": ({"relationships": [entry(PARENT.upper())]}, [PARENT]),
-    "sub-thread": ({"mainThreadID": PARENT}, []),
-    "null": ({"relationships": None}, None),
-    "an object": ({"relationships": {"0": entry()}}, None),
-    "a word": ({"relationships": PARENT}, None),
-    "a number": ({"relationships": 1}, None),
-    "true": ({"relationships": True}, None),
-    "odd entry": ({"relationships": [None, entry()]}, None),
-    "empty entry": ({"relationships": [{}, entry()]}, None),
-    "odd type": ({"relationships": [entry(kind=["handoff"])]}, None),
-    "odd role": ({"relationships": [entry(role={"child": 1})]}, None),
-    "no thread in an entry": ({"relationships": [{"type": "handoff", "role": "child"}]}, None),
-    "a number for a thread": ({"relationships": [entry(1)]}, None),
-    "a number for an origin": ({"originThreadID": 1}, None),
-    "an object for an origin": ({"originThreadID": {"threadID": PARENT}}, None),
-    "odd types elsewhere": ({"created": "x", "messages": None, "env": 3, "title": [], "v": {}}, []),
-    "a field of the future": ({"lineage": [PARENT], "relationships": [entry()]}, [PARENT]),
-    "no id": ({"id": None, "relationships": [entry()]}, None),
-    "a number for an id": ({"id": 7, "relationships": [entry()]}, None),
-    "a list for an id": ({"id": [CHILD], "relationships": [entry()]}, None),
-    "another thread's id": ({"id": OTHER, "relationships": [entry()]}, None),
-    "id in capitals": ({"id": CHILD.upper(), "relationships": [entry()]}, [PARENT]),
-}
+    assert described(walk(ThreadId(CHILD), Offline(os.environ))) == ("unknown", [CHILD])
 
 
-@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
-@pytest.mark.parametrize(("fields", "expected"), SAID.values(), ids=SAID)
-def test_what_a_file_says_of_its_parents(
-    amp_home: Path, fields: dict[str, object], expected: list[str] | None, layout: Callable[[object], str]
-) -> None:
-    """T04, T06, T07, T11, T12: hand-offs, then forks; a contradiction, or an entry nobody knows, makes it unknown."""
-    put(amp_home, layout(document(**fields)))
-
-    assert expected == parents()
+# --- T02, T14, T15: what is no file, and no folder
 
 
-@pytest.mark.parametrize("layout", [LAYOUTS["indented"], LAYOUTS["compact"]], ids=["indented", "compact"])
-@pytest.mark.parametrize("hostile", NO_THREADS.values(), ids=NO_THREADS)
-def test_a_hostile_parent_is_refused(amp_home: Path, hostile: str, layout: Callable[[object], str]) -> None:
-    """T13: what is no thread id is no parent and no file name, and the thread is not called a root instead."""
-    put(amp_home, layout(document(relationships=[entry(hostile)])).encode("utf-8", "backslashreplace"))
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, Path.touch], ids=["FIFO", "folder", "empty"])
+@pytest.mark.parametrize("ending", [".json", ".json.amptmp"])
+def test_what_is_no_thread_file_tells_nothing(amp_home: Path, make: Callable[[Path], None], ending: str) -> None:
+    """T02, T14: nobody waits, nothing is known, and nothing is remembered."""
+    make(amp_home / f"{CHILD}{ending}")
 
     assert parents() is None
-
-
-@relaxed
-@given(
-    st.dictionaries(
-        st.sampled_from(["id", "relationships", "originThreadID", "env", "messages", "title", "created"]),
-        values | st.sampled_from([CHILD, PARENT]) | st.lists(values | st.builds(entry, st.sampled_from([PARENT, 1]))),
-    ),
-    st.sampled_from(["amp", "ampcommit"]),
-)
-def test_every_layout_says_the_same(fields: dict[str, Any], owner: str) -> None:
-    """How a thread was written down does not change what it says, whatever it says."""
-    answers = []
-    for layout in LAYOUTS.values():
-        with tempfile.TemporaryDirectory() as home:
-            folder = Path(home) / owner / "threads"
-            folder.mkdir(parents=True)
-            put(folder, layout(document(**fields)))
-            answers.append(Offline({"XDG_DATA_HOME": home})(ThreadId(CHILD)))
-
-    assert [answers[0]] * len(LAYOUTS) == answers
-
-
-@pytest.mark.parametrize("layout", ["indented", "compact"])
-@pytest.mark.parametrize(
-    ("key", "twice", "expected"),
-    [
-        ("relationships", ([entry(OTHER)], [entry()]), [PARENT]),
-        ("relationships", ([entry()], []), []),
-        ("originThreadID", (OTHER, PARENT), [PARENT]),
-        ("id", (OTHER, CHILD), []),
-        ("id", (CHILD, OTHER), None),
-    ],
-)
-def test_of_two_equal_keys_the_last_counts(
-    amp_home: Path, layout: str, key: str, twice: tuple[object, object], expected: list[str] | None
-) -> None:
-    """T11: a key that stands twice is read as every JSON parser, and the client itself, reads it."""
-    first, last = twice
-    text = LAYOUTS[layout](document() | {"second": first, key: last})
-    put(amp_home, text.replace('"second"', f'"{key}"'))
-    if key == "id":  # as it stands first in the usual document
-        put(amp_home, LAYOUTS[layout]({"second": first, "id": last}).replace('"second"', '"id"'))
-
-    assert expected == parents()
-
-
-# --- T02, T09, T10, T23: what is no thread file
-
-WHOLE = LAYOUTS["indented"](document(relationships=[entry()]))
-BROKEN: dict[str, bytes] = {
-    "empty": b"",
-    "blank": b"\n",
-    "garbage": bytes(range(256)) * 8,
-    "HTML": b"<!DOCTYPE html>\n<html><title>Sign in</title></html>\n",
-    "NUL fill": bytes(4096),
-    "NUL tail": WHOLE.encode()[:-40] + bytes(40),
-    "two documents": WHOLE.encode() + WHOLE.encode(),
-    "two documents on lines": WHOLE.encode() + b"\n" + WHOLE.encode() + b"\n",
-    "two compact documents": LAYOUTS["compact"](document()).encode() * 2,
-    "array": LAYOUTS["indented"]([document()]).encode(),
-    "text": b'"text"',
-    "number": b"1",
-    "null": b"null",
-    "BOM": b"\xef\xbb\xbf" + WHOLE.encode(),
-    "UTF-16": WHOLE.encode("utf-16"),
-    "Latin-1": LAYOUTS["compact"](document()).encode()[:-1] + b',"title":"caf\xe9"}',
-    "conflict": b"<<<<<<< HEAD\n" + WHOLE.encode(),
-    "nested, compact": b'{"id":"%b","relationships":%b%b}' % (CHILD.encode(), b"[" * 100_000, b"]" * 100_000),
-    "nested, indented": b'{\n  "id": "%b",\n  "relationships": %b%b\n}'
-    % (CHILD.encode(), b"[" * 100_000, b"]" * 100_000),
-    "nested objects": b'{\n  "id": "%b",\n  "originThreadID": %b\n}' % (CHILD.encode(), b'{"a":' * 100_000),
-    "nested elsewhere, compact": b'{"id":"%b","messages":%b%b}' % (CHILD.encode(), b"[" * 100_000, b"]" * 100_000),
-    "digits": b'{"id":"%b","originThreadID":%b}' % (CHILD.encode(), b"9" * 100_000),
-    "digits, indented": b'{\n  "id": "%b",\n  "originThreadID": %b\n}' % (CHILD.encode(), b"9" * 100_000),
-    "NaN": b'{\n  "id": "%b",\n  "originThreadID": NaN\n}' % CHILD.encode(),
-    "long list": LAYOUTS["indented"](document(relationships=[entry(), {"comment": "x" * (2 << 20)}])).encode(),
-    "list without end": b'{\n  "id": "%b",\n  "relationships": [\n    {}\n}' % CHILD.encode(),
-    "value without end": b'{\n  "id": "%b\n}' % CHILD.encode(),
-    "torn id": b'{\n  "id": "%b",\n  "v": 1\n}' % CHILD[:-1].encode(),
-    "compact and huge": LAYOUTS["compact"](document(title="x" * (3 << 20))).encode(),
-}
-
-
-@pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN)
-def test_a_broken_file_is_unknown(amp_home: Path, content: bytes) -> None:
-    """T02, T10, T23: what is no thread is unknown, not a root, and costs nobody a commit."""
-    put(amp_home, content)
-
-    assert parents() is None
-
-
-@pytest.mark.parametrize("layout", ["indented", "compact"])
-def test_a_cut_file_is_never_taken_for_a_root(amp_home: Path, layout: str) -> None:
-    """T02, T16: a file cut off anywhere names its parent or is unknown."""
-    whole = LAYOUTS[layout](json.loads((AMP / f"2026-01/threads-agent-handoff/{CHILD}.json").read_text())).encode()
-    answers = []
-    for end in {*range(0, len(whole), 3), *range(len(whole) - 400, len(whole))}:
-        put(amp_home, whole[:end])
-        answers.append(Offline(os.environ)(ThreadId(CHILD)))
-        shutil.rmtree(memory(), ignore_errors=True)
-
-    assert all(answer in (None, [PARENT]) for answer in answers)
-
-
-@pytest.mark.parametrize(
-    "messages",
-    ["[" * 100_000 + "]" * 100_000, '{"a":' * 100_000, "9" * 100_000, "NaN"],
-    ids=["arrays", "objects", "digits", "NaN"],
-)
-def test_what_the_conversation_holds_does_not_matter(amp_home: Path, messages: str) -> None:
-    """T10: in the client's layout, only the few fields that we use are parsed at all."""
-    put(amp_home, WHOLE.replace('\n  "messages": [', f'\n  "messages": {messages},\n  "old": ['))
-
-    assert parents() == [PARENT]
-
-
-@pytest.mark.parametrize("size", [200 << 20, FILE_LIMIT + 1])
-def test_a_file_too_large_is_not_read(amp_home: Path, size: int) -> None:
-    """T09: the cap is above what the client itself accepts, and beyond it nothing is read."""
-    os.truncate(put(amp_home, WHOLE), size)
-
-    assert parents() is None
-
-
-@pytest.mark.parametrize("first", [True, False], ids=["first", "last"])
-def test_a_large_file_is_read(amp_home: Path, first: bool) -> None:
-    """T09: a conversation of 50 MB, the most that the client writes, is looked into from end to end."""
-    fields = {"relationships": [entry()]} if first else {}
-    put(amp_home, LAYOUTS["indented"](document(**fields, title="x" * (50 << 20), meta={}, originThreadID=PARENT)))
-
-    assert parents() == [PARENT]
-
-
-CHUNK = 256 * 1024
-
-
-@pytest.mark.parametrize("border", [CHUNK, 2 * CHUNK - 32, 3 * CHUNK - 64])
-@pytest.mark.parametrize("side", ["before", "behind"])
-@pytest.mark.parametrize(("key", "value"), [("relationships", [entry()]), ("originThreadID", PARENT)])
-def test_a_field_across_the_border_of_what_is_read_at_once(
-    amp_home: Path, border: int, side: str, key: str, value: object
-) -> None:
-    """A parent is found wherever in the file it stands, counted from the beginning or from the end."""
-    fields = {"title": "", key: value} if side == "before" else {key: value, "title": ""}
-    usual = LAYOUTS["indented"](document(**fields))
-    label = usual.index(f'\n  "{key}"')
-    room = label if side == "before" else len(usual) - label
-    wrong = []
-    for distance in range(border - 64, border + 33):
-        put(amp_home, usual.replace('"title": "', '"title": "' + "x" * (distance - room)))
-        if Offline(os.environ)(ThreadId(CHILD)) != [PARENT]:
-            wrong.append(distance - border)
-        shutil.rmtree(memory(), ignore_errors=True)
-
-    assert wrong == []
-
-
-FAKE = f'\n  "relationships": [\n    {{"threadID": "{OTHER}", "type": "handoff", "role": "child"}}\n  ],\n  "x": "'
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"title": FAKE},
-        {"title": FAKE.strip()},
-        {"messages": [{"text": FAKE, FAKE: 1}]},
-        {"messages": [{"relationships": [entry(OTHER)], "originThreadID": OTHER, "id": OTHER}]},
-        {"meta": {"relationships": [entry(OTHER)], "id": OTHER}},
-        {FAKE: FAKE},
-    ],
-    ids=["value", "value without line feed", "in a message", "field of a message", "field of an object", "key"],
-)
-@pytest.mark.parametrize("layout", ["indented", "compact"])
-def test_only_the_threads_own_fields_count(amp_home: Path, fields: dict[str, object], layout: str) -> None:
-    """S16: what a prompt or a tool put into the conversation cannot pass for the thread's own fields."""
-    put(amp_home, LAYOUTS[layout](document(relationships=[entry()]) | fields))
-
-    assert parents() == [PARENT]
-
-
-# --- T14, T15, T16: what is no file, or none any more
-
-
-@pytest.mark.parametrize(
-    "target", [f"{PARENT}.json", "nowhere", f"{CHILD}.json", "/etc/passwd", "/dev/zero", "/proc/self/environ", "."]
-)
-def test_a_link_is_not_followed(january: Path, target: str) -> None:
-    """T14: a link in place of a thread file is not opened, wherever it leads."""
-    path = january / f"{CHILD}.json"
-    path.unlink()
-    path.symlink_to(target)
-
-    assert parents() is None
-
-
-@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["FIFO", "folder"])
-def test_what_is_no_file_is_not_read(amp_home: Path, make: Callable[[Path], None]) -> None:
-    """T14: nobody waits for the other end of a FIFO."""
-    make(amp_home / f"{CHILD}.json")
-    make(amp_home / f"{OTHER}.json.amptmp")
-
-    assert parents(CHILD) is parents(OTHER) is None
 
 
 SPOILED: dict[str, Callable[[Path], object]] = {
@@ -509,100 +226,17 @@ def test_the_data_folder_may_be_a_link(january: Path, tmp_path: Path) -> None:
     assert parents() == [PARENT]
 
 
-@pytest.mark.usefixtures("january")
-@pytest.mark.parametrize("call", ["open", "pread", "preadv", "fstat"])
-@pytest.mark.parametrize("error", [errno.EACCES, errno.EIO, errno.EMFILE], ids=errno.errorcode.get)
-def test_an_unreadable_file_is_unknown(monkeypatch: pytest.MonkeyPatch, call: str, error: int) -> None:
-    """T15: a file that cannot be read is unknown; nothing is left open."""
-    before = len(os.listdir("/dev/fd"))
-    monkeypatch.setattr(os, call, failing(error))
-    found = Offline(os.environ)(ThreadId(CHILD))
-    monkeypatch.undo()
-
-    assert found is None
-    assert before == len(os.listdir("/dev/fd"))
+# --- exports
 
 
-@pytest.mark.parametrize("left", [0, 40, 2000])
-def test_a_file_that_shrinks_while_it_is_read(january: Path, monkeypatch: pytest.MonkeyPatch, left: int) -> None:
-    """T16: a file that somebody cuts short under our hands is unknown."""
-    preadv = os.preadv
+def test_an_export_of_the_server_generation_is_no_proof_of_a_root(exports: Path) -> None:
+    """What is exported without parents may have some elsewhere; in Amp's own folder it has none."""
+    put(exports, document())
+    unknown = parents()
+    (exports.parent.parent / "amp").mkdir()
+    exports.rename(exports.parent.parent / "amp" / "threads")
 
-    def cut_short(fd: int, buffers: list[bytearray], at: int) -> int:
-        got = preadv(fd, buffers, at)
-        os.truncate(january / f"{CHILD}.json", left)
-        return got
-
-    monkeypatch.setattr(os, "preadv", cut_short)
-
-    assert parents() in (None, [PARENT])
-
-
-def test_a_file_that_is_cut_before_it_is_read(january: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """T16: the search through a file ends where the file ends by then."""
-    path = january / f"{CHILD}.json"
-    put(january, LAYOUTS["indented"](document(title="x" * (1 << 20), relationships=[entry()])))
-    preadv = os.preadv
-
-    def cut_short(fd: int, buffers: list[bytearray], at: int) -> int:
-        os.truncate(path, 1000)
-        return preadv(fd, buffers, at)
-
-    monkeypatch.setattr(os, "preadv", cut_short)
-    found = Offline(os.environ)(ThreadId(CHILD))
-
-    assert found is None
-
-
-# --- exports, whose client may be of the server generation
-
-CLIENTS: list[tuple[object, bool]] = [
-    (f"0.0.{LAST_CLIENT_WRITTEN}-g2324e1", True),
-    ("0.0.1769314944-g5070a1", True),
-    (f"0.0.{LAST_CLIENT_WRITTEN + 1}-g2324e1", False),
-    ("0.0.1790142911-g7618fb", False),
-    ("0.0.99999999999999-g0", False),
-    ("1.4.0", False),
-    ("dev", False),
-    ("", False),
-    ("0.0.\u0661-g0", False),
-    (None, False),
-    (["0.0.1769314944"], False),
-]
-
-
-@pytest.mark.parametrize("layout", ["indented", "compact"])
-@pytest.mark.parametrize(("version", "trusted"), CLIENTS, ids=str)
-def test_an_export_without_parents(exports: Path, version: object, trusted: bool, layout: str) -> None:
-    """From the server generation, or a client that does not say, an empty list is no proof of a root."""
-    env = {"initial": {"platform": {"clientVersion": version}}}
-    put(exports, LAYOUTS[layout](document(env=env, relationships=[])))
-
-    assert ([] if trusted else None) == parents()
-
-
-@pytest.mark.parametrize("env", [None, [], "x", {}, {"initial": None}, {"initial": {"platform": []}}], ids=str)
-def test_an_export_that_does_not_say_which_client(exports: Path, env: object) -> None:
-    """T12: whatever stands where the client's version should be, nothing is concluded from it."""
-    put(exports, LAYOUTS["indented"](document(env=env)))
-
-    assert parents() is None
-
-
-def test_an_export_with_a_parent_is_believed(exports: Path) -> None:
-    """A parent that is named is a parent, whichever client exported the thread."""
-    env = {"initial": {"platform": {"clientVersion": "0.0.1790142911-g7618fb"}}}
-    put(exports, document(env=env, relationships=[entry()]))
-
-    assert parents() == [PARENT]
-
-
-def test_what_the_client_wrote_itself_is_believed(amp_home: Path) -> None:
-    """In Amp's own folder no parent means root, whatever the version: clients write the child's side always."""
-    env = {"initial": {"platform": {"clientVersion": "0.0.1790142911-g7618fb"}}}
-    put(amp_home, document(env=env))
-
-    assert parents() == []
+    assert (unknown, parents()) == (None, [])
 
 
 def test_an_export_stands_in_for_a_broken_file(amp_home: Path, exports: Path) -> None:
@@ -730,6 +364,16 @@ def test_amps_folder_is_never_written_to(january: Path) -> None:
     assert before == {path.name: path.read_bytes() for path in january.iterdir()}
 
 
+def test_what_was_learned_is_kept_with_its_source(ours: Path) -> None:
+    """Whoever learns a parent elsewhere keeps it for everybody."""
+    Offline(os.environ).keep(ThreadId(CHILD), "amp", [ThreadId(PARENT)])
+    learned = Offline(os.environ).recall(ThreadId(CHILD))
+
+    assert learned is not None
+    assert (learned.parents, learned.source, learned.time[:2]) == ([PARENT], "amp", "20")
+    assert (ours / "parents" / CHILD).exists()
+
+
 # --- where the data is
 
 
@@ -762,8 +406,21 @@ def test_without_a_home_nothing_is_known_and_nothing_made(
     """E16: a commit by a process without HOME leaves nothing in the repository or anywhere else."""
     monkeypatch.chdir(tmp_path)
 
-    assert Offline(environ)(ThreadId(CHILD)) is None
+    offline = Offline(environ)
+    offline.keep(ThreadId(CHILD), "amp", [])
+
+    assert (offline(ThreadId(CHILD)), offline.recall(ThreadId(CHILD))) == (None, None)
+    assert (offline.files(ThreadId(CHILD)), offline.folders()) == ([], [])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_folders_whose_files_are_named_for_threads() -> None:
+    """What was learned, what Amp's client wrote, what somebody exported."""
+    assert Offline({"XDG_DATA_HOME": "/x"}).folders() == [
+        "/x/ampcommit/parents",
+        "/x/amp/threads",
+        "/x/ampcommit/threads",
+    ]
 
 
 # --- the walk
