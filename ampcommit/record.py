@@ -163,25 +163,29 @@ class Record:
         }
         return canonical(fields)
 
+    def repeats(self, line: bytes) -> bool:
+        """Say whether *line* is about this commit already: two hook managers may call us for one commit."""
+        return f'"kind":"commit","commit":"{self.commit}"'.encode() in line
+
     @classmethod
     def from_bytes(cls, line: bytes) -> "Self":
         """Read one line of kind `commit`; fields that this version does not know are ignored."""
         fields = parsed(line)
         try:
             record = cls(
-                commit=Sha(_text(fields["commit"])),
-                tree=Sha(_text(fields["tree"])),
-                parents=[Sha(_text(parent)) for parent in _list(fields["parents"])],
-                links=[ThreadId(_text(link)) for link in _list(fields["links"])],
-                chain=[ThreadId(_text(thread)) for thread in _list(fields["chain"])],
-                chain_state=_text(fields["chain_state"]),
-                source=_text(fields["source"]),
-                validated=_flag(fields["validated"]),
-                branch=_text_or_none(fields["branch"]),
-                repo=_text_or_none(fields["repo"]),
-                time=_text(fields["time"]),
-                by=_text(fields["by"]),
-                prev=_text_or_none(fields["prev"]),
+                commit=Sha(as_text(fields["commit"])),
+                tree=Sha(as_text(fields["tree"])),
+                parents=[Sha(as_text(parent)) for parent in as_list(fields["parents"])],
+                links=[ThreadId(as_text(link)) for link in as_list(fields["links"])],
+                chain=[ThreadId(as_text(thread)) for thread in as_list(fields["chain"])],
+                chain_state=as_text(fields["chain_state"]),
+                source=as_text(fields["source"]),
+                validated=as_flag(fields["validated"]),
+                branch=as_text_or_none(fields["branch"]),
+                repo=as_text_or_none(fields["repo"]),
+                time=as_text(fields["time"]),
+                by=as_text(fields["by"]),
+                prev=as_text_or_none(fields["prev"]),
             )
         except KeyError as error:
             raise RecordError(f"a record lacks the field {error}") from error
@@ -192,23 +196,27 @@ class Record:
         return record
 
 
-def _text(value: object) -> str:
+def as_text(value: object) -> str:
+    """Return *value* if it is a string; anything else is a `RecordError`."""
     if not isinstance(value, str):
         raise RecordError("a field of a record has the wrong type")
     return value
 
 
-def _flag(value: object) -> bool:
+def as_flag(value: object) -> bool:
+    """Return *value* if it is a boolean; anything else is a `RecordError`."""
     if not isinstance(value, bool):
         raise RecordError("a field of a record has the wrong type")
     return value
 
 
-def _text_or_none(value: object) -> str | None:
-    return None if value is None else _text(value)
+def as_text_or_none(value: object) -> str | None:
+    """Return *value* if it is a string or null; anything else is a `RecordError`."""
+    return None if value is None else as_text(value)
 
 
-def _list(value: object) -> "list[object]":
+def as_list(value: object) -> "list[object]":
+    """Return *value* if it is a list; anything else is a `RecordError`."""
     if not isinstance(value, list):
         raise RecordError("a field of a record has the wrong type")
     return value

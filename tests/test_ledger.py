@@ -24,6 +24,7 @@ from ampcommit.errors import LedgerError
 from ampcommit.files import Lock
 from ampcommit.ledger import Ledger, digest
 from ampcommit.record import Record, Sha, ThreadId
+from ampcommit.resolved import Resolved
 from tests.conftest import CHILD, OTHER, PARENT, ROOT
 from tests.test_files import failing, mode
 from tests.test_record import fields_of, names, record_of, records
@@ -313,7 +314,7 @@ def test_a_newer_ledger_is_read_not_written(ledger: Ledger, version: int) -> Non
     assert sha(7) == intact(ledger, 2)[1]["commit"]
 
 
-@pytest.mark.parametrize("kind", ["rewrite", "chain", "something new"])
+@pytest.mark.parametrize("kind", ["rewrite", "carry", "something new"])
 def test_other_kinds_of_lines_are_kept(ledger: Ledger, kind: str) -> None:
     """A kind that this version does not know is no damage."""
     filled(ledger, 1)
@@ -323,6 +324,34 @@ def test_other_kinds_of_lines_are_kept(ledger: Ledger, kind: str) -> None:
     ledger.append(another())
 
     assert kind == intact(ledger, 3)[1]["kind"]
+
+
+def test_a_chain_that_became_known_is_a_line_as_any(ledger: Ledger) -> None:
+    """It follows the line before it, is checked as records are, and is not said twice in a row."""
+    filled(ledger, 1)
+    learned = Resolved(
+        thread=ThreadId(CHILD),
+        chain=[ThreadId(CHILD), ThreadId(PARENT)],
+        chain_state="complete",
+        parents={ThreadId(CHILD): [ThreadId(PARENT)], ThreadId(PARENT): []},
+        source="amp",
+        time="2026-11-20T08:15:30Z",
+        by="ampcommit 0.1.0",
+    )
+    ledger.append(learned)
+    ledger.append(learned)
+    ledger.append(another())
+
+    assert [line["kind"] for line in intact(ledger, 3)] == ["commit", "chain", "commit"]
+
+
+def test_a_damaged_chain_line_is_reported(ledger: Ledger) -> None:
+    """What cannot be read as a chain is damage, like a record that cannot be read."""
+    ledger.prepare()
+    with Path(ledger.path).open("ab") as stream:
+        stream.write(b'{"v":1,"kind":"chain","prev":null}\n')
+
+    assert [problem.partition(": ")[0] for problem in ledger.check().problems] == ["line 1"]
 
 
 # --- S08, C13: what stands in the place of a file
