@@ -5,13 +5,14 @@ import os
 from ampcommit.errors import GitError, MisuseError, RecordError
 from ampcommit.gitcmd import Git, clean
 from ampcommit.ledger import Ledger
-from ampcommit.link import Fault, parse
+from ampcommit.link import named
 from ampcommit.message import trailers
 from ampcommit.place import Place
 from ampcommit.record import Record, Sha, ThreadId, canonical, parsed
+from ampcommit.resolved import Resolved
 from ampcommit.rules import Case, unique
 from ampcommit.settings import read_settings
-from ampcommit.threads import Offline, walk
+from ampcommit.threads import RANK, Chain, Offline, walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def show(revision: str, environ: "Mapping[str, str]", folder: str = ".") -> Show
     if known:
         shown.records = [fields for _, fields in known]
         _recorded(shown, [record for record, _ in known])
+        _learned_since(shown, Ledger(place.ledger), environ)
     else:
         _said(shown, message, git, place, environ)
     return shown
@@ -52,7 +54,7 @@ def _commit(git: Git, place: Place, revision: str, environ: "Mapping[str, str]")
     try:
         named = git("rev-parse", "--verify", "--quiet", "--end-of-options", revision).decode("ascii").strip()
         commit = Sha(git("rev-parse", "--verify", "--quiet", f"{named}^{{commit}}").decode("ascii").strip())
-    except (GitError, ValueError) as error:
+    except (GitError, RecordError, ValueError) as error:
         raise MisuseError(
             f"there is no commit {revision!a} here", hint="name one as git does: HEAD~1, an id"
         ) from error
@@ -76,6 +78,24 @@ def _recorded(shown: Shown, records: list[Record]) -> None:
     shown.threads = unique([link for record in records for link in record.links])
     shown.chain, shown.chain_state = newest.chain, newest.chain_state
     shown.source, shown.validated = newest.source, newest.validated
+
+
+def _learned_since(shown: Shown, ledger: Ledger, environ: "Mapping[str, str]") -> None:
+    """Take over what became known of the chain after the commit was recorded."""
+    if RANK.get(shown.chain_state, 0) > RANK["partial"]:
+        return  # it is whole
+    last = shown.threads[-1]
+    told = [walk(last, Offline(environ))]
+    for line in ledger.find(b'"kind":"chain"', canonical(last)):
+        try:
+            said = Resolved.from_bytes(line)
+        except RecordError:
+            continue  # `ledger check` reports it
+        if said.thread == last:
+            told.append(Chain(said.chain, said.chain_state))
+    for chain in told:
+        if RANK.get(chain.state, 0) > RANK.get(shown.chain_state, 0):
+            shown.chain, shown.chain_state = chain.threads, chain.state
 
 
 def _said(shown: Shown, message: bytes, git: Git, place: Place, environ: "Mapping[str, str]") -> None:
@@ -123,13 +143,8 @@ def _full(commit: str, environ: "Mapping[str, str]", folder: str) -> str:
 
 def _thread(text: str, environ: "Mapping[str, str]", folder: str) -> str:
     """Return the thread that *text* names: an id in any case, `@T-…`, or a link."""
-    if thread := ThreadId.maybe(text.removeprefix("@")):
-        return thread
     git = Git(folder, environ)
-    link = parse(text, read_settings(git, environ, top=Place.of_folder(git).top).hosts)
-    if isinstance(link, Fault):
-        raise MisuseError(f"{link.reason}: {text!a}", hint="name a thread by its id, T-…, or its link")
-    return link
+    return named(text, read_settings(git, environ, top=Place.of_folder(git).top).hosts)
 
 
 def ledger_of(environ: "Mapping[str, str]", folder: str = ".") -> Ledger:

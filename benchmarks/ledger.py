@@ -44,9 +44,9 @@ def main() -> None:
 
 def _measured(folder: Path, count: int) -> list[dict[str, object]]:
     repo = folder / str(count)
-    commit = _repository(repo)
+    commit = repository(repo)
     path = repo / ".git" / "ampcommit" / "ledger.jsonl"
-    _fill(path, count, commit)
+    fill(path, count, commit)
     ledger, line = Ledger(str(path)), _record(7, commit).to_bytes() + b"\n"
     numbers = itertools.count(count)
     scratch = folder / "scratch"
@@ -68,7 +68,9 @@ def _measured(folder: Path, count: int) -> list[dict[str, object]]:
     return rows
 
 
-def _repository(path: Path) -> str:
+def repository(path: Path) -> str:
+    """Make a repository with one commit and return that."""
+
     def git(*args: str) -> str:
         return subprocess.run(["git", *args], capture_output=True, text=True, check=True).stdout.strip()
 
@@ -89,7 +91,7 @@ def _repository(path: Path) -> str:
     return git("-C", str(path), "rev-parse", "HEAD")
 
 
-def _fill(path: Path, count: int, commit: str) -> None:
+def fill(path: Path, count: int, commit: str) -> None:
     """Write *count* records, the wanted commit in the middle."""
     path.parent.mkdir()
     before = None

@@ -10,6 +10,8 @@ import pytest
 
 from ampcommit.errors import MisuseError, SetupError
 from ampcommit.ledger import Ledger
+from ampcommit.record import ThreadId
+from ampcommit.resolved import Resolved
 from ampcommit.show import Shown, ledger_of, listed, show
 from tests.conftest import CHILD, OTHER, PARENT, Repo, url
 
@@ -65,7 +67,22 @@ def test_a_commit_is_named_as_git_names_it(linked: Repo, name: str) -> None:
     assert shown(linked, name.format(full=full, short=full[:7], upper=full.upper())).commit == full
 
 
-@pytest.mark.parametrize("name", ["nosuch", "", "HEAD^{tree}", "HEAD^99", "0" * 40, "--all", "--output=x", "-h", "a b"])
+NO_COMMIT = [
+    "nosuch",
+    "",
+    "HEAD^{tree}",
+    "HEAD^99",
+    "0" * 40,
+    "--all",
+    "--output=x",
+    "-h",
+    "a b",
+    "^HEAD",
+    "HEAD..HEAD",
+]
+
+
+@pytest.mark.parametrize("name", NO_COMMIT)
 def test_what_names_no_commit_is_a_misuse(linked: Repo, name: str) -> None:
     """A wrong name is exit 2 with a hint, and never an option of git's (S05, S06)."""
     with pytest.raises(MisuseError) as caught:
@@ -170,6 +187,61 @@ def test_the_real_message_is_shown(linked: Repo) -> None:
     linked("replace", commit, other)
 
     assert shown(linked, commit).subject == SUBJECT
+
+
+# What became known later.
+
+
+def open_commit(repo: Repo, agent: Enter) -> Repo:
+    """Make a commit of the child thread while nobody here knows where it came from."""
+    agent(CHILD)
+    repo.commit("-q", "-m", SUBJECT)
+
+    assert shown(repo).chain_state == "unknown"
+    return repo
+
+
+def learned(thread: str, chain: list[str], state: str) -> Resolved:
+    """Return a line that tells the chain of *thread*."""
+    return Resolved(
+        thread=ThreadId(thread),
+        chain=[ThreadId(one) for one in chain],
+        chain_state=state,
+        parents={},
+        source="amp",
+        time="2026-11-20T08:15:30Z",
+        by="ampcommit 0.1.0",
+    )
+
+
+def test_a_chain_that_became_known_later_is_shown(installed: Repo, agent: Enter) -> None:
+    """The line that says most counts; lines about other threads, and damaged ones, do not."""
+    repo = open_commit(installed, agent)
+    ledger = ledger_of(os.environ, str(repo.path))
+    foreign(repo, json.dumps({"v": 1, "kind": "chain", "thread": CHILD}, separators=(",", ":")))
+    for line in (
+        learned(CHILD, [CHILD, PARENT], "partial"),
+        learned(CHILD, [CHILD, PARENT, OTHER], "complete"),
+        learned(CHILD, [CHILD], "a state of the future"),
+        learned(PARENT, [PARENT, CHILD], "complete"),
+    ):
+        ledger.append(line)
+
+    assert (shown(repo).chain, shown(repo).chain_state) == ([CHILD, PARENT, OTHER], "complete")
+
+
+def test_what_lies_here_since_is_shown(installed: Repo, agent: Enter, january: Path) -> None:
+    """Files that were brought in after the commit tell its chain; the record says what was known then."""
+    files = list(january.iterdir())
+    kept = [(file, file.read_bytes()) for file in files]
+    for file in files:
+        file.unlink()
+    repo = open_commit(installed, agent)
+    for file, content in kept:
+        file.write_bytes(content)
+
+    assert (shown(repo).chain, shown(repo).chain_state) == ([CHILD, PARENT], "complete")
+    assert shown(repo).records[0]["chain_state"] == "unknown"
 
 
 # Records as they are.
