@@ -44,7 +44,7 @@ def commit_msg(call: Call) -> int:
         if at_work.source == "use":
             say(f"ampcommit: linked to {at_work.thread}, the thread set by hand for this work tree")
     if case.links:
-        _leave_note(call, case, at_work, stamped.kept(), repository(settings.remotes))
+        _leave_note(call, case, at_work, stamped.kept(), settings)
     return 0
 
 
@@ -125,7 +125,7 @@ def _refused(call: Call, case: Case, settings: Settings, draft: Draft) -> bool:
     if not any(finding.level == "error" for finding in findings):
         return False
     if os.isatty(2) and not case.links and not case.inside:
-        _offer_guesses(call)
+        _offer_guesses(call, repository(settings.remotes))
     say(f" hint: go on with your message{_way_on(call, draft)}")
     return True
 
@@ -138,15 +138,15 @@ def _way_on(call: Call, draft: Draft) -> str:
     return f" (add --amend if you were amending): git commit {'-v ' if draft.has_diff else ''}{DRAFT}"
 
 
-def _offer_guesses(call: Call) -> None:
+def _offer_guesses(call: Call, remote: str | None) -> None:
     """Name threads that a person may have meant; to a terminal only, where nobody copies them blindly."""
     from ampcommit.guess import guesses
 
-    for thread, where in guesses(call.environ, call.place.top):
+    for thread, where in guesses(call.environ, call.place.top, remote=remote):
         say(f" hint: perhaps {KEY}: {thread.url} ({where}: a guess)")
 
 
-def _leave_note(call: Call, case: Case, at_work: Current, message: bytes, repo: str | None) -> None:
+def _leave_note(call: Call, case: Case, at_work: Current, message: bytes, settings: Settings) -> None:
     chain = walk(case.links[-1], Offline(call.environ))
     note.Note(
         pid=call.parent,
@@ -156,6 +156,7 @@ def _leave_note(call: Call, case: Case, at_work: Current, message: bytes, repo: 
         validated=True,
         chain=chain.threads,
         chain_state=chain.state,
-        repo=repo,
+        repo=repository(settings.remotes),
+        resolve=settings.clone["resolve"] == "background",
         message=message,
     ).leave(call.place)

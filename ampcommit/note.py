@@ -24,7 +24,7 @@ _FEED = "\n"
 class Note:
     """What `commit-msg` saw: where the commit was about to go, the thread, its chain, and the verdict."""
 
-    __slots__ = ("chain", "chain_state", "head", "links", "message", "pid", "repo", "source", "validated")
+    __slots__ = ("chain", "chain_state", "head", "links", "message", "pid", "repo", "resolve", "source", "validated")
 
     def __init__(
         self,
@@ -37,6 +37,7 @@ class Note:
         chain: list[ThreadId],
         chain_state: str,
         repo: str | None,
+        resolve: bool,
         message: bytes,
     ) -> None:
         self.pid = pid
@@ -47,6 +48,7 @@ class Note:
         self.chain = chain
         self.chain_state = chain_state
         self.repo = repo
+        self.resolve = resolve  # may Amp be asked for the chain, behind the commit's back?
         self.message = message
 
     def leave(self, place: "Place") -> None:
@@ -60,6 +62,7 @@ class Note:
             f"chain {' '.join(self.chain)}",
             f"chain_state {self.chain_state}",
             f"repo {(self.repo or '').partition(_FEED)[0]}",
+            f"resolve {int(self.resolve)}",
             "\n",
         ]
         make_own_folder(place.private)
@@ -95,6 +98,7 @@ def take(place: "Place") -> Note | None:
             chain=[ThreadId(thread) for thread in fields["chain"].split()],
             chain_state=fields["chain_state"],
             repo=fields["repo"] or None,
+            resolve=fields["resolve"] == "1",
             message=message,
         )
     except (KeyError, ValueError, RecordError):

@@ -41,6 +41,10 @@ def post_commit(call: Call) -> int:
         from ampcommit.current import keep_in_use
 
         keep_in_use(call.place)
+    if known.resolve and known.chain_state in ("unknown", "partial"):
+        from ampcommit.detach import start_resolver
+
+        start_resolver(links[-1], call.place, call.environ)
     return 0
 
 
@@ -121,6 +125,7 @@ def _seen_now(call: Call, links: list[ThreadId]) -> Note | None:
         chain=chain.threads,
         chain_state=chain.state,
         repo=repository(settings.remotes),
+        resolve=settings.clone["resolve"] == "background",
         message=b"",
     )
 

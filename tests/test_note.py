@@ -29,6 +29,7 @@ notes = st.builds(
     validated=st.booleans(),
     chain=st.lists(thread_ids, max_size=3),
     chain_state=st.sampled_from(["complete", "partial", "cycle", "unknown"]),
+    resolve=st.booleans(),
     repo=st.none() | st.just("github.com/example/d\u00e9mo") | st.just("host/caf\udce9"),
     message=st.binary() | st.sampled_from([b"\n\nx", b"pid 1\n\n", b"skip 1\n"]),
 )
@@ -62,6 +63,7 @@ def note_of(**others: Any) -> Note:
         "chain": [ThreadId(CHILD), ThreadId(PARENT)],
         "chain_state": "complete",
         "repo": "github.com/example/demo",
+        "resolve": True,
         "message": b"subject\n\nbody\n",
     }
     return Note(**fields | others)

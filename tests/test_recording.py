@@ -50,6 +50,7 @@ class Desk:
             "chain": [ThreadId(PARENT), ThreadId(OTHER)],
             "chain_state": "complete",
             "repo": "github.com/example/demo",
+            "resolve": False,
             "message": TEXT.encode(),
         }
         Note(**(fields | changes)).leave(self.place)
