@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from ampcommit import __version__
+from ampcommit import __version__, cli_threads
 from ampcommit.errors import AmpcommitError, MisuseError, SetupError
 from ampcommit.escape import terminal
 from ampcommit.files import ensure_streams, write_atomic
@@ -23,6 +23,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
 )
+cli_threads.add_to(app)
 ledger_app = typer.Typer(help="Look into the ledger of this clone.", no_args_is_help=True)
 app.add_typer(ledger_app, name="ledger")
 
@@ -93,14 +94,21 @@ def hook(
 
 @app.command()
 def verify(
-    message: Annotated[str, typer.Option("--message", metavar="FILE", help="Judge this message; - reads stdin.")],
+    commits: Annotated[str, typer.Argument(metavar="RANGE", help="Commits: A..B, A...B, or one revision.")] = "",
+    message: Annotated[str, typer.Option("--message", metavar="FILE", help="Judge this message; - reads stdin.")] = "",
+    allow_fixup: Annotated[bool, typer.Option("--allow-fixup", help="Let the policy exempt fixups.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check a message against the policy."""
+    """Check commits, or a message, against the policy."""
     from ampcommit import render
     from ampcommit import verify as verb
 
-    report = verb.message(message, os.environ)
+    if bool(commits) == bool(message):
+        raise MisuseError("name commits, or a message, to check", hint="ampcommit verify main..HEAD")
+    if message:
+        report = verb.message(message, os.environ)
+    else:
+        report = verb.commits(commits, os.environ, allow_fixup=allow_fixup)
     render.report(report, as_json=as_json)
     raise typer.Exit(report.exit_code)
 
@@ -122,9 +130,8 @@ def demo(
 ) -> None:
     """Show the whole thing in a throw-away repository, offline, in seconds."""
     from ampcommit import demo as verb
-    from ampcommit import render
 
-    verb.demo(keep, render.Stage())
+    verb.demo(keep, verb.Stage())
 
 
 @ledger_app.command("check")

@@ -32,7 +32,7 @@ Not everybody here commits with Amp? Then demand the link only of the agent's ow
   git config -f .ampcommit ampcommit.authors agent            (everybody, once .ampcommit is committed)"""
 
 
-class _Paper(Console):
+class Paper(Console):
     """Where lines for people go: never wrapped, because long ids and links must survive a pipe."""
 
     def __init__(self) -> None:
@@ -47,16 +47,17 @@ class _Paper(Console):
         raise BrokenPipeError
 
 
-def _print_json(value: object) -> None:
+def print_json(value: object) -> None:
+    """Print *value* as JSON on one line."""
     sys.stdout.write(json.dumps(value, ensure_ascii=True) + "\n")
 
 
 def setup(found: "Setup", *, as_json: bool, verb: str) -> None:
     """Show what is set up: hooks, ledger, and the policy with where each value came from."""
     if as_json:
-        _print_json(_setup_json(found))
+        print_json(_setup_json(found))
         return
-    out = _Paper()
+    out = Paper()
     if found.elsewhere:
         out.say(f"{'hooks':<12} {terminal(found.folder, 1000)}  (core.hooksPath; `ampcommit install` says what to do)")
     for hook in found.hooks:
@@ -73,10 +74,16 @@ def setup(found: "Setup", *, as_json: bool, verb: str) -> None:
         out.say(f"{'':<12} (kept; remove it if you no longer want it)")
         return
     out.say(f"{'python':<12} {terminal(found.python, 1000)}")
+    if found.used:
+        out.say(f"{'thread':<12} {found.used} (set by hand for this work tree; `ampcommit use --none` ends that)")
+    out.say(f"{'amp':<12} {terminal(found.amp, 1000) if found.amp else 'not found when the hooks were installed'}")
+    if found.amp and found.settings.clone["resolve"] == "background":
+        out.say(f"{'':<12} (asked in the background for chains not known here, with the key that is set up for Amp;")
+        out.say(f"{'':<12} to end that: git config ampcommit.resolve never)")
     _policy(out, found)
 
 
-def _policy(out: _Paper, found: "Setup") -> None:
+def _policy(out: Paper, found: "Setup") -> None:
     out.say("policy")
     for name, value in found.settings.values.items():
         shown = (
@@ -101,6 +108,9 @@ def _setup_json(found: "Setup") -> dict[str, object]:
         "works": found.works,
         "python": found.python,
         "package": found.package,
+        "amp": found.amp,
+        "resolve": found.settings.clone["resolve"],
+        "use": found.used,
         "ledger": found.place.ledger,
         "policy": {name: {"value": values[name], "from": origins[name]} for name in values},
         "problems": found.settings.problems,
@@ -113,9 +123,9 @@ def report(found: "Report", *, as_json: bool) -> None:
     for text in found.warnings:
         sys.stderr.write(f"warning: {terminal(text)}\n")
     if as_json:
-        _print_json(_report_json(found))
+        print_json(_report_json(found))
         return
-    out = _Paper()
+    out = Paper()
     for verdict in found.verdicts:
         name = verdict.commit or "message"
         for finding in verdict.findings:
@@ -125,6 +135,9 @@ def report(found: "Report", *, as_json: bool) -> None:
         how = f" ({verdict.exempt_by})" if verdict.exempt_by else ""
         links = " ".join(verdict.threads) or "no link"
         out.say(f"{name} ", (verdict.status, _COLOURS[verdict.status]), f"{how}: {links}")
+    if found.range is not None:
+        counts = found.summary()
+        out.say("; ".join(f"{name.replace('_', ' ')}: {count}" for name, count in counts.items()))
 
 
 def _report_json(found: "Report") -> dict[str, object]:
@@ -149,26 +162,26 @@ def _report_json(found: "Report") -> dict[str, object]:
 def shown(found: "Shown", *, as_json: bool) -> None:
     """Show what is known of a commit."""
     if as_json:
-        _print_json(_shown_json(found))
+        print_json(_shown_json(found))
         return
-    out = _Paper()
+    out = Paper()
     out.say((found.commit, "bold"), f" {terminal(found.subject)}")
     if not found.threads:
         out.say("no thread is known for this commit: neither a record nor a link in its message")
         return
     _labelled(out, "thread", [thread.url for thread in found.threads])
-    _labelled(out, "chain", [thread.url for thread in found.chain] + [_STATE_TEXT.get(found.chain_state, "")])
+    _labelled(out, "chain", [thread.url for thread in found.chain] + [STATE_TEXT.get(found.chain_state, "")])
     _labelled(out, "found by", [_SOURCE_TEXT.get(str(found.source), str(found.source))])
     _labelled(out, "evidence", [_evidence(found)])
 
 
-def _labelled(out: _Paper, label: str, texts: list[str]) -> None:
+def _labelled(out: Paper, label: str, texts: list[str]) -> None:
     for text in texts:
         out.say(f"{label:<9} {terminal(text)}")
         label = ""
 
 
-_STATE_TEXT = {
+STATE_TEXT = {
     "complete": "(complete: back to the thread where the work began)",
     "partial": "(partial: of an earlier thread nothing is known on this machine)",
     "cycle": "(the threads name each other in a circle)",
@@ -204,7 +217,7 @@ def check(found: "Checked", *, as_json: bool) -> None:
     """Show what `ledger check` found."""
     if as_json:
         problems = list(found.problems)
-        _print_json(
+        print_json(
             {
                 "schema": "ampcommit.check/1",
                 "path": found.path,
@@ -214,7 +227,7 @@ def check(found: "Checked", *, as_json: bool) -> None:
             }
         )
         return
-    out = _Paper()
+    out = Paper()
     out.say(f"{found.count} lines, {len(found.problems)} problems: {terminal(found.path, 1000)}")
     for problem in found.problems:
         out.say(("damaged", "red"), f" {terminal(problem)}")
@@ -233,26 +246,18 @@ def lines(found: "Iterable[bytes]") -> None:
 def path(found: str, *, as_json: bool) -> None:
     """Print a path, which may hold anything but NUL."""
     if as_json:
-        _print_json({"schema": "ampcommit.path/1", "path": found})
+        print_json({"schema": "ampcommit.path/1", "path": found})
     else:
         sys.stdout.buffer.write(found.encode("utf-8", "surrogateescape") + b"\n")
 
 
-class Stage:
-    """Where the demo plays: what it says, the commands it types, what they print."""
+def text(found: "Iterable[str]") -> None:
+    """Print lines for another program to draw."""
+    for line in found:
+        sys.stdout.write(f"{line}\n")
 
-    def __init__(self) -> None:
-        self._out = _Paper()
 
-    def scene(self, text: str) -> None:
-        """Announce what comes."""
-        self._out.say("\n", (text, "bold"))
-
-    def typed(self, command: str) -> None:
-        """Show a command as a person types it."""
-        self._out.say(("$", "green"), f" {command}")
-
-    def printed(self, text: str) -> None:
-        """Show what a command printed."""
-        for line in text.splitlines():
-            self._out.say(f"  {terminal(line, 1000)}")
+def warnings(found: "Iterable[str]") -> None:
+    """Say on stderr what went wrong on the way."""
+    for line in found:
+        sys.stderr.write(f"warning: {line}\n")

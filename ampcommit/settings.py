@@ -97,7 +97,8 @@ class Settings:
         if key not in CLONE_BY_NAME:
             self.problems.append(f"{origin}: unknown key {key!a}")
         elif origin == FILE:
-            self.warnings.append(f"{origin}: {key} counts only in git config; a cloned repository cannot set it")
+            where = "counts only in git config and the environment, so that a cloned repository cannot set it"
+            self.warnings.append(f"{origin}: {key} {where}")
         else:
             name = CLONE_BY_NAME[key][0]
             try:

@@ -177,6 +177,20 @@ def test_the_hook_command_takes_what_git_gives(run: Run) -> None:
 # Failures.
 
 
+def test_verify_judges_commits(run: Run, repo: Repo) -> None:
+    """Exit 1 where a commit has no link; fixups are free only where somebody says so."""
+    repo.commit("-q", "-m", "Add the parser", "--trailer", LINK)
+    repo.commit("-q", "-m", "fixup! Add the parser")
+
+    assert run("verify", "HEAD~1").status == 0
+    assert run("verify", "HEAD~1..HEAD").status == 1
+    done = run("verify", "HEAD~1..HEAD", "--allow-fixup")
+    assert done.status == 0
+    assert done.out.splitlines()[-1] == (
+        "checked: 1; passed: 0; failed: 0; exempt: 1; linked: 0; not agent: 0; warnings: 0"
+    )
+
+
 @pytest.mark.parametrize(
     "args",
     [
@@ -191,6 +205,8 @@ def test_the_hook_command_takes_what_git_gives(run: Run) -> None:
         ["show", "nosuch"],
         ["show", ""],
         ["verify", "--message", "nosuch"],
+        ["verify", "HEAD", "--message", "MSG"],
+        ["verify", "nosuch..HEAD"],
         ["ledger", "list", "--commit", "nosuch"],
         ["ledger", "list", "--commit", ""],
         ["ledger", "list", "--thread", "nosuch"],

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from ampcommit import render, shim
+from ampcommit import ampcli, render, shim
+from ampcommit.at_work import use
 from ampcommit.install import install, package, status, uninstall
 from ampcommit.ledger import Report as Checked
 from ampcommit.record import Sha, ThreadId
@@ -130,6 +131,29 @@ def test_problems_of_the_policy_are_shown_harmless(repo: Repo, capsys: Capture) 
     assert len([line for line in seen(capsys) if line.startswith("warning: ")]) == 3
 
 
+def test_a_thread_set_by_hand_is_shown(repo: Repo, capsys: Capture) -> None:
+    """Nobody forgets a word that goes into every message."""
+    use(PARENT, os.environ, str(repo.path))
+    render.setup(status(str(repo.path)), as_json=False, verb="status")
+
+    assert f"thread       {PARENT} (set by hand" in "\n".join(seen(capsys))
+
+
+@pytest.mark.parametrize(("resolve", "lines"), [("background", 3), ("never", 1)])
+def test_who_will_be_asked_is_said(repo: Repo, tmp_path: Path, capsys: Capture, resolve: str, lines: int) -> None:
+    """Nobody is surprised that Amp is asked behind a commit's back, and everybody sees how to end that."""
+    (tmp_path / "amp").write_text("#!/bin/sh\n")
+    found = install(str(repo.path))
+    repo("config", "ampcommit.resolve", resolve)
+    ampcli.record(found.place, str(tmp_path / "amp"))
+    render.setup(status(str(repo.path)), as_json=False, verb="status")
+    out = seen(capsys)
+
+    at = out.index(f"amp          {tmp_path / 'amp'}")
+    assert out[at + lines] == "policy"
+    assert ("git config ampcommit.resolve never" in "".join(out)) == (resolve == "background")
+
+
 def test_a_hostile_path_is_shown_harmless(tmp_path: Path, capsys: Capture) -> None:
     """A folder can have any name (S07)."""
     path = tmp_path / "\x1b[2J [red]x[-]"
@@ -156,7 +180,7 @@ def test_the_json_of_a_setup(installed: Repo, capsys: Capture, verb: str) -> Non
     render.setup(status(str(installed.path)), as_json=True, verb=verb)
     found = data(capsys)
 
-    names = "schema top folder hooks works python package ledger policy problems warnings"
+    names = "schema top folder hooks works python package amp resolve use ledger policy problems warnings"
     assert (names.split(), found["schema"]) == (list(found), "ampcommit.status/1")
     assert [list(hook) for hook in found["hooks"]] == [["hook", "path", "state", "earlier"]] * 2
     assert (found["works"], found["top"]) == (True, str(installed.path))
@@ -420,18 +444,3 @@ def test_a_path_is_printed_as_it_is(capfdbinary: pytest.CaptureFixture[bytes]) -
     render.path("/x y", as_json=True)
 
     assert capfdbinary.readouterr().out == b'/caf\xe9/ledger\n{"schema": "ampcommit.path/1", "path": "/x y"}\n'
-
-
-# The demo's stage.
-
-
-def test_the_stage_shows_what_was_typed_and_printed(capsys: Capture) -> None:
-    """A demo looks like a terminal, and plays no tricks on it."""
-    stage = render.Stage()
-    stage.scene("1. [A] scene")
-    stage.typed("git commit -m '[red]'")
-    stage.printed(f"one\n{HOSTILE}\n")
-    out = seen(capsys)
-
-    assert out[:4] == ["", "1. [A] scene", "$ git commit -m '[red]'", "  one"]
-    assert "\\x1b" in "".join(out[4:])
