@@ -3,8 +3,10 @@
 import os
 import stat
 import sys
+import time
 
-from ampcommit import shim
+from ampcommit import ampcli, shim
+from ampcommit.current import in_use
 from ampcommit.errors import GitError, InstallError
 from ampcommit.files import read_regular, write_atomic
 from ampcommit.gitcmd import Git
@@ -44,6 +46,8 @@ class Setup:
         self.hooks = hooks
         self.settings = settings
         self.elsewhere = not _inside(place, folder)
+        self.amp = ampcli.recorded(place)
+        self.used = in_use(place, time.time())
         self.python = interpreter()
         self.package = package()
 
@@ -72,6 +76,7 @@ def install(folder: str = ".", *, lasting: bool = True) -> Setup:
         os.makedirs(hooks, exist_ok=True)
         for name in shim.HOOKS:
             _install_one(os.path.join(hooks, name), shim.fast(name, interpreter(), package()))
+        _note_amp(git, place)
     except OSError as error:
         reason = error.strerror or str(error)
         raise InstallError(f"cannot write in {place.common_dir}: {reason}", hint=f"look at {error.filename}") from error
@@ -89,6 +94,7 @@ def uninstall(folder: str = ".") -> Setup:
             os.rename(path + shim.EARLIER, path)  # over ours: there is always one of the two
         else:
             os.unlink(path)
+    ampcli.forget(place)
     if not _inside(place, hooks):
         raise InstallError(
             f"git runs the hooks in {hooks}, which is not this clone's own folder: there nothing was changed",
@@ -191,6 +197,15 @@ def _install_one(path: str, script: str) -> None:
         else:
             os.rename(earlier, path)
         raise
+
+
+def _note_amp(git: Git, place: Place) -> None:
+    """Note where `amp` is now, as git's configuration says or on PATH, which hooks and commands never search."""
+    configured = str(read_settings(git, os.environ, top=place.top).clone["amp"])
+    if path := configured or ampcli.on_path(place, os.environ):
+        ampcli.record(place, path)
+    else:
+        ampcli.forget(place)
 
 
 def _compile() -> None:

@@ -305,6 +305,42 @@ def test_uninstall_touches_no_folder_of_others(repo: Repo) -> None:
     assert before == snapshot(repo.path)
 
 
+def test_the_amp_on_path_is_noted_and_forgotten(repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hooks and commands never search PATH for it: `install` does, and says so; a later one without it forgets it."""
+    amp = put(tmp_path / "bin" / "amp", b"#!/bin/sh\n")
+    before = os.environ["PATH"]
+    monkeypatch.setenv("PATH", f"{amp.parent}:{before}")
+    assert install(str(repo.path)).amp == status(str(repo.path)).amp == str(amp)
+
+    monkeypatch.setenv("PATH", before)
+    assert status(str(repo.path)).amp == str(amp)
+    assert install(str(repo.path)).amp is None
+
+
+def test_an_amp_that_is_configured_is_noted(repo: Repo, tmp_path: Path) -> None:
+    """Who names it need not have it on PATH."""
+    repo("config", "ampcommit.amp", str(tmp_path / "amp"))
+
+    assert install(str(repo.path)).amp == str(tmp_path / "amp")
+
+
+def test_uninstall_forgets_amp(repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is started any more for a clone without our hooks."""
+    amp = put(tmp_path / "bin" / "amp", b"#!/bin/sh\n")
+    monkeypatch.setenv("PATH", f"{amp.parent}:{os.environ['PATH']}")
+    install(str(repo.path))
+
+    assert uninstall(str(repo.path)).amp is None
+
+
+def test_an_amp_of_the_repository_is_not_noted(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a checkout brings is never run."""
+    put(repo.path / "bin" / "amp", b"#!/bin/sh\n")
+    monkeypatch.setenv("PATH", f"{repo.path / 'bin'}:{os.environ['PATH']}")
+
+    assert install(str(repo.path)).amp is None
+
+
 def test_uninstall_finds_what_a_new_hooks_path_hides(repo: Repo) -> None:
     """Hooks of ours that git no longer looks at go as well, and the earlier ones come back."""
     hook = put(repo.path / ".git" / "hooks" / "commit-msg")
