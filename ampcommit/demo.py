@@ -8,14 +8,12 @@ import sys
 import tempfile
 
 from ampcommit.errors import AmpcommitError, MisuseError
+from ampcommit.escape import terminal
 from ampcommit.gitcmd import Git
 from ampcommit.install import package
 from ampcommit.link import KEY
 from ampcommit.record import ThreadId
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from ampcommit.render import Stage
+from ampcommit.render import Paper
 
 # Ids as Amp's clients make them: UUIDs of version 7, whose first digits are the time.
 ROOT = ThreadId("T-01a1f7e2-bb71-70ee-8b15-63b5192bcb75")
@@ -86,6 +84,9 @@ class _Play:
         say("   … and goes through with the link")
         self._git(self._human, "commit", "-q", "-m", "Note what is left to do", "--trailer", link)
         self._ampcommit("show", "HEAD")
+
+        say("The way back to the conversation where the work began, with the commits on it")
+        self._ampcommit("chain", "HEAD")
 
         say("What the ledger holds")
         self._ampcommit("ledger", "check")
@@ -162,3 +163,23 @@ def _thread(thread: ThreadId, parent: ThreadId | None) -> dict[str, object]:
         entry = {"threadID": parent, "type": "handoff", "role": "child", "messageIndex": 0, "createdAt": created}
         fields["relationships"] = [entry | {"comment": _GOALS[thread]}]
     return fields | {"nextMessageId": 1, "title": _GOALS[thread]}
+
+
+class Stage:
+    """Where the demo plays: what it says, the commands it types, what they print."""
+
+    def __init__(self) -> None:
+        self._out = Paper()
+
+    def scene(self, text: str) -> None:
+        """Announce what comes."""
+        self._out.say("\n", (text, "bold"))
+
+    def typed(self, command: str) -> None:
+        """Show a command as a person types it."""
+        self._out.say(("$", "green"), f" {command}")
+
+    def printed(self, text: str) -> None:
+        """Show what a command printed."""
+        for line in text.splitlines():
+            self._out.say(f"  {terminal(line, 1000)}")

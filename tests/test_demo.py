@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from ampcommit.demo import LAST, MIDDLE, ROOT, demo
+from ampcommit.demo import LAST, MIDDLE, ROOT, Stage, demo
 from ampcommit.errors import AmpcommitError, MisuseError, SetupError
 from ampcommit.install import package
 from ampcommit.ledger import Ledger
 from ampcommit.record import ThreadId
-from ampcommit.render import Stage
 from ampcommit.show import show
 from tests.conftest import Repo
 
@@ -143,3 +142,14 @@ def test_without_git_there_is_no_demo(temp: Path, monkeypatch: pytest.MonkeyPatc
 def test_the_ids_of_the_demo_are_like_amps_own(thread: ThreadId) -> None:
     """A UUID of version 7 begins with the time."""
     assert thread[16] == "7"
+
+
+def test_the_stage_shows_what_was_typed_and_printed(capsys: Capture) -> None:
+    """A demo looks like a terminal, and plays no tricks on it."""
+    stage = Stage()
+    stage.scene("1. [A] scene")
+    stage.typed("git commit -m '[red]'")
+    stage.printed("one\ntwo \x1b[2J [red]x[-]\n")
+
+    out = capsys.readouterr().out.splitlines()
+    assert out == ["", "1. [A] scene", "$ git commit -m '[red]'", "  one", "  two \\x1b[2J [red]x[-]"]
