@@ -155,8 +155,8 @@ def sequence(found: "Lineage", subjects: "Subjects") -> "Iterator[str]":
         yield f"    participant t{number} as {_mermaid_label(_label(found.threads[thread], gaps)[:2])}"
     yield "    participant git"
     events = [
-        (began[child], 0, place[child], f"t{place[parent]}->>t{place[child]}: continued as")
-        for parent, child, _ in _edges(found)
+        (began[child], 0, place[child], f"t{place[parent]}{'->>' if told else '-->>'}t{place[child]}: continued as")
+        for parent, child, told in _edges(found)
     ]
     for thread, one in found.threads.items():
         for commit, time in (one.commits or {}).items():

@@ -392,11 +392,24 @@ def told(found: Lineage, subjects: Mapping[Sha, str] | None = None) -> tuple[lis
     for line in lines[: len(found.threads)]:
         _, name, _, label = line.strip().split(" ", 3)
         names[name] = short(label.partition("<br/>")[0])
-    events = [re.fullmatch(r"    (\w+)->>(\w+): (.*)", line) for line in lines[len(found.threads) + 1 :]]
+    events = [re.fullmatch(r"    (\w+)-+>>(\w+): (.*)", line) for line in lines[len(found.threads) + 1 :]]
 
     assert (head, lines[len(found.threads)]) == ("sequenceDiagram", "    participant git")
     assert list(names) == ["git", *(f"t{at}" for at in range(len(found.threads)))]
     return list(names.values())[1:], [f"{names[one[1]]}>{names[one[2]]} {one[3]}" for one in events if one]
+
+
+def test_a_step_that_only_a_record_tells_is_dashed_in_time_too() -> None:
+    """The order is known, and which thread came from which is not."""
+    record = {"commit": Sha("a" * 40), "links": [number(2)], "chain": [number(2), number(1), number(0)]}
+    found = drawn({}, asked=2, commits=[record])
+    lines = [line.strip() for line in sequence(found, {})]
+
+    assert found.recorded
+    assert [line for line in lines if "continued as" in line] == [
+        "t0-->>t1: continued as",
+        "t1-->>t2: continued as",
+    ]
 
 
 def test_a_sequence_is_told_in_time() -> None:
