@@ -1,6 +1,5 @@
 """The command line: declare, delegate, render."""
 
-import io
 import os
 import sys
 from typing import Annotated
@@ -11,7 +10,8 @@ from typer.exceptions import TyperException
 from ampcommit import __version__, cli_threads
 from ampcommit.errors import AmpcommitError, MisuseError, SetupError
 from ampcommit.escape import terminal
-from ampcommit.files import ensure_streams, write_atomic
+from ampcommit.files import write_atomic
+from ampcommit.streams import heard_or_not, mute, prepare_streams, tell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,7 +109,8 @@ def verify(
         report = verb.message(message, os.environ)
     else:
         report = verb.commits(commits, os.environ, allow_fixup=allow_fixup)
-    render.report(report, as_json=as_json)
+    with heard_or_not():
+        render.report(report, as_json=as_json)
     raise typer.Exit(report.exit_code)
 
 
@@ -141,7 +142,8 @@ def ledger_check(as_json: AsJson = False) -> None:
     from ampcommit.show import ledger_of
 
     report = ledger_of(os.environ).check()
-    render.check(report, as_json=as_json)
+    with heard_or_not():
+        render.check(report, as_json=as_json)
     raise typer.Exit(4 if report.problems else 0)
 
 
@@ -172,10 +174,11 @@ def ledger_path(as_json: AsJson = False) -> None:
 
 def main(argv: "Sequence[str] | None" = None) -> None:
     """Run the command line; a failure leaves as two lines and an exit code."""
-    _prepare_streams()
+    prepare_streams()
     try:
         status = app(args=argv, prog_name="ampcommit", standalone_mode=False)
-        sys.stdout.flush()
+        with heard_or_not():
+            sys.stdout.flush()
     except TyperException as error:
         text = error.format_message()
         status = _fail(MisuseError(text, hint="ampcommit --help")) if text else error.exit_code
@@ -184,10 +187,10 @@ def main(argv: "Sequence[str] | None" = None) -> None:
     except (KeyboardInterrupt, typer.Abort):
         status = 130
     except (BrokenPipeError, SystemExit):  # the second is how the help pages say the first
-        _mute()
+        mute()
         status = 0  # who read us has enough
     except OSError as error:
-        _mute()
+        mute()
         where = f" {error.filename}" if error.filename else ""
         status = _fail(
             SetupError(f"{error.strerror or error}{where}", hint="make room or give permission, then run it again")
@@ -197,30 +200,9 @@ def main(argv: "Sequence[str] | None" = None) -> None:
     raise SystemExit(status or 0)
 
 
-def _prepare_streams() -> None:
-    ensure_streams()
-    sys.stdout, sys.stderr = sys.stdout or open(1, "w"), sys.stderr or open(2, "w")  # noqa: SIM115  # were closed
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character still shows the rest
-
-
-def _mute() -> None:
-    """Let what is still to be written to stdout go nowhere, so that the interpreter ends in silence."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-
-
 def _fail(error: AmpcommitError) -> int:
-    _tell(f"error: {terminal(str(error), 1000)}\n" + (f" hint: {terminal(error.hint, 1000)}\n" if error.hint else ""))
+    tell(f"error: {terminal(str(error), 1000)}\n" + (f" hint: {terminal(error.hint, 1000)}\n" if error.hint else ""))
     return error.exit_code
-
-
-def _tell(text: str) -> None:
-    try:
-        sys.stderr.write(text)
-        sys.stderr.flush()
-    except OSError:
-        pass  # nobody listens
 
 
 def _defect(error: Exception) -> int:
@@ -235,5 +217,5 @@ def _defect(error: Exception) -> int:
         hint = f"please report it with {path}"
     except OSError:
         hint = "please report it"
-    _tell(f"error: defect in ampcommit: {terminal(repr(error))}\n hint: {hint}\n")
+    tell(f"error: defect in ampcommit: {terminal(repr(error))}\n hint: {hint}\n")
     return AmpcommitError.exit_code
