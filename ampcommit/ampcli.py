@@ -179,6 +179,7 @@ def record(place: "Place", path: str) -> None:
         raise SetupError(f"the path of amp has a line feed: {terminal(path)}", hint="give amp another path")
     make_own_folder(place.state)
     write_atomic(_note(place), os.fsencode(f"{path}\n"), mode=0o600)
+    os.chmod(_note(place), place.mode())  # whatever the umask
 
 
 def forget(place: "Place") -> None:
@@ -202,9 +203,21 @@ def _ground(place: "Place", path: str) -> str | None:
     grounds = [os.path.realpath(place.top), common]
     if os.path.basename(common) == ".git":  # the main work tree, seen from a linked one or from its git dir
         grounds.append(os.path.dirname(common))
+    grounds += _linked(common)
+    above, inside, _ = common.partition("/.git/modules/")
+    grounds += [above] if inside else []  # the repository that this one is a submodule of
     folder, name = os.path.split(path)
     ends = (os.path.join(os.path.realpath(folder), name), os.path.realpath(path))
     return next((ground for ground in grounds for end in ends if os.path.commonpath([ground, end]) == ground), None)
+
+
+def _linked(common: str) -> list[str]:
+    """Return the linked work trees of the clone with this common dir."""
+    folder = os.path.join(common, "worktrees")
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    files = [read_regular(os.path.join(folder, name, "gitdir"), _PATH_LIMIT) or b"" for name in names]
+    trees = [os.path.dirname(os.fsdecode(file).removesuffix("\n")) for file in files]
+    return [os.path.realpath(os.path.join(folder, name, tree)) for name, tree in zip(names, trees, strict=True) if tree]
 
 
 def _passed(environ: "Mapping[str, str]") -> dict[str, str]:
@@ -240,7 +253,8 @@ def _keys(environ: "Mapping[str, str]") -> list[str]:
     """Return the keys that amp would find: in the environment, and in the file that its login writes."""
     keys: list[object] = [environ.get("AMP_API_KEY")]
     home = data_home(environ)
-    stored = read_regular(os.path.join(home, "amp", "secrets.json"), _SECRETS_LIMIT) if home else None
+    # A link is fine: it is the user's own file, wherever it is kept.
+    stored = read_regular(os.path.realpath(os.path.join(home, "amp", "secrets.json")), _SECRETS_LIMIT) if home else None
     try:
         secrets = json.loads((stored or b"").decode("utf-8"))
     except (ValueError, RecursionError):

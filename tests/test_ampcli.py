@@ -614,11 +614,36 @@ def test_every_view_of_a_repository_refuses_the_same(repo: Repo, tmp_path: Path)
         (folder / "amp").write_text("#!/bin/sh\n")
         (folder / "amp").chmod(0o755)
 
-    views = [repo.path, repo.path / ".git", tmp_path / "linked"]
-    for view in views:
-        assert "inside the repository" in str(not_found(Repo(view), AMPCOMMIT_AMP=str(repo.path / "amp")))
-    inside = str(tmp_path / "linked" / "amp")
-    assert "inside the repository" in str(not_found(Repo(tmp_path / "linked"), AMPCOMMIT_AMP=inside))
+    for view in (repo.path, repo.path / ".git", tmp_path / "linked"):
+        for folder in (repo.path, tmp_path / "linked"):
+            assert "inside the repository" in str(not_found(Repo(view), AMPCOMMIT_AMP=str(folder / "amp")))
+
+
+def test_every_linked_work_tree_of_a_bare_repository_is_refused(tmp_path: Path, repo: Repo) -> None:
+    """What one branch brings is run from none of the work trees, whatever else lies in their list."""
+    repo.commit("-m", "One")
+    bare = Repo(tmp_path / "bare.git")
+    repo("clone", "-q", "--bare", str(repo.path), str(bare.path))
+    for name in ("one", "two"):
+        bare("worktree", "add", "-q", "-b", name, str(tmp_path / name))
+    (bare.path / "worktrees" / "odd").mkdir()
+    (tmp_path / "two" / "amp").write_text("#!/bin/sh\n")
+    (tmp_path / "two" / "amp").chmod(0o755)
+
+    for view in (bare, Repo(tmp_path / "one"), Repo(tmp_path / "two")):
+        assert "inside the repository" in str(not_found(view, AMPCOMMIT_AMP=str(tmp_path / "two" / "amp")))
+
+
+def test_the_repository_above_a_submodule_is_refused(tmp_path: Path, repo: Repo) -> None:
+    """What the superproject brings is not run for its submodule."""
+    repo.commit("-m", "One")
+    above = Repo(tmp_path / "above")
+    repo("init", "-q", str(above.path))
+    above("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(repo.path), "sub")
+    (above.path / "amp").write_text("#!/bin/sh\n")
+    (above.path / "amp").chmod(0o755)
+
+    assert "inside the repository" in str(not_found(Repo(above.path / "sub"), AMPCOMMIT_AMP=str(above.path / "amp")))
 
 
 def test_a_bare_repository_is_its_git_dir(tmp_path: Path, amp: StandIn) -> None:
@@ -680,6 +705,16 @@ def test_a_login_is_a_key(sealed: Path, secrets: str, has: bool) -> None:
 
     assert has_key(os.environ) is has
     assert has_key({**os.environ, "AMP_API_KEY": "k"})
+
+
+def test_a_login_behind_a_link_is_a_key(sealed: Path, tmp_path: Path) -> None:
+    """Who keeps such files elsewhere and links them is logged in all the same."""
+    path = login(sealed, "")
+    path.unlink()
+    (tmp_path / "secrets").write_text('{"apiKey@https://ampcode.com/": "sgamp_user_x"}')
+    path.symlink_to(tmp_path / "secrets")
+
+    assert has_key(os.environ)
 
 
 def test_a_key_is_looked_for_where_amp_does(tmp_path: Path) -> None:
