@@ -42,25 +42,25 @@ def start_resolver(thread: "ThreadId", place: "Place", environ: "Mapping[str, st
     if environ.get("CI") or not os.path.lexists(os.path.join(place.state, "amp")):
         return
     try:
-        if _requested(os.path.join(place.state, REQUESTS), thread):
+        if _requested(os.path.join(place.state, REQUESTS), thread, place.mode()):
             _spawn(os.path.abspath(place.git_dir), os.path.abspath(place.top), cleared(environ))
     except OSError:
         pass
 
 
-def _requested(folder: str, thread: str) -> bool:
+def _requested(folder: str, thread: str, mode: int) -> bool:
     """Leave the request; say whether it is new, or so old that it may be tried again."""
     path = os.path.join(folder, thread)
-    make_own_folder(folder)
+    make_own_folder(folder, mode | (mode & 0o444) >> 2)  # whoever may read may enter
     try:
         seen = os.lstat(path)
     except FileNotFoundError:
-        os.close(open_made(path, os.O_WRONLY, 0o600))
+        os.close(open_made(path, os.O_WRONLY, mode))
         return True
     if 0 <= time.time() - seen.st_mtime < (_GIVEN_UP if seen.st_size else _TRIED_AGAIN):
         return False
     os.unlink(path)
-    os.close(open_made(path, os.O_WRONLY, 0o600))
+    os.close(open_made(path, os.O_WRONLY, mode))
     return True
 
 

@@ -81,6 +81,13 @@ class Place:
         """The ledger of this clone."""
         return os.path.join(self.state, "ledger.jsonl")
 
+    def mode(self) -> int:
+        """Return the permissions of what stands beside the ledger: it is as open to others as the ledger is."""
+        try:
+            return os.lstat(self.ledger).st_mode & 0o666
+        except OSError:
+            return 0o600
+
     def replaying(self) -> bool:
         """Say whether git is replaying commits here (rebase, cherry-pick, revert, am): they may be other people's."""
         return any(os.path.lexists(os.path.join(self.git_dir, name)) for name in _IN_PROGRESS)

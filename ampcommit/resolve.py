@@ -13,12 +13,12 @@ from ampcommit.ampcli import find
 from ampcommit.chain import LIMIT, Sources
 from ampcommit.detach import REQUESTS, cleared
 from ampcommit.errors import AmpcommitError, LedgerError, RecordError, RemoteError, SetupError
-from ampcommit.files import Lock, write_atomic
+from ampcommit.files import Lock, open_made, write_all
 from ampcommit.gitcmd import Git
 from ampcommit.ledger import Ledger
 from ampcommit.link import named
 from ampcommit.place import Place
-from ampcommit.record import Record, ThreadId
+from ampcommit.record import Record, ThreadId, canonical
 from ampcommit.resolved import Resolved
 from ampcommit.settings import read_settings, shared_mode
 from ampcommit.threads import RANK, Chain, walk
@@ -35,15 +35,21 @@ TIME_LIMIT = 600
 
 
 class Outcome:
-    """What became of one thread: its chain now, who told of it, and why it is not known if it is not."""
+    """
+    What became of one thread: its chain now, who told of it, and why it is not whole if it is not.
 
-    __slots__ = ("chain", "problem", "source", "thread")
+    `failed` says that asking failed: who was asked and does not tell has answered.
+    """
 
-    def __init__(self, thread: ThreadId, chain: Chain, source: str | None, problem: str | None) -> None:
+    __slots__ = ("chain", "failed", "problem", "source", "thread")
+
+    def __init__(self, thread: ThreadId, chain: Chain, source: str | None, failure: str | None = None) -> None:
+        still_open = RANK[chain.state] < RANK["cycle"]
         self.thread = thread
         self.chain = chain
         self.source = source
-        self.problem = problem
+        self.failed = bool(still_open and failure)
+        self.problem = failure or "Amp does not tell what came before" if still_open else None
 
     def as_dict(self) -> dict[str, object]:
         """Return the fields as the JSON of `resolve` has them."""
@@ -58,40 +64,41 @@ class Outcome:
 
 def pending(ledger: Ledger) -> list[ThreadId]:
     """Return the threads of records whose chain was not known to its end, newest first."""
-    known, found = _states(ledger), {}
+    known, found = _known(ledger.find(b'"kind":"chain"')), {}
     for line in [*ledger.find(b'"chain_state":"unknown"'), *ledger.find(b'"chain_state":"partial"')]:
         try:
             record = Record.from_bytes(line)
         except RecordError:
             continue  # another kind, or damaged: `ledger check` reports that
-        if RANK[known.get(record.thread, "unknown")] < RANK["cycle"]:
+        if record.thread not in known or RANK.get(known[record.thread].state, 0) < RANK["cycle"]:
             found[record.thread] = record.time
     return sorted(found, key=lambda thread: found[thread], reverse=True)
 
 
 def resolve(threads: "Iterable[ThreadId]", sources: Sources, ledger: Ledger) -> "Iterator[Outcome]":
     """Walk the chain of each thread, asking as *sources* may, and append what became known to *ledger*."""
-    known = _states(ledger)
     for thread in threads:
         said = len(sources.warnings)
         chain = walk(thread, sources.parents_of, LIMIT)
         source = sources.known_here(thread).source
-        if source and RANK[chain.state] > RANK[known.get(thread, "unknown")]:
+        # Looked up now, and not once for all: another run may be at the same threads.
+        known = _known(ledger.find(b'"kind":"chain"', canonical(thread))).get(thread, Chain([thread], "unknown"))
+        if source and chain.says_more_than(known):
             ledger.append(_entry(thread, chain, source, sources))
-        problem = "; ".join(sources.warnings[said:]) or sources.why_not
-        yield Outcome(thread, chain, source, problem if RANK[chain.state] < RANK["cycle"] else None)
+        yield Outcome(thread, chain, source, "; ".join(sources.warnings[said:]) or sources.why_not)
 
 
-def _states(ledger: Ledger) -> dict[ThreadId, str]:
-    """Return what lines of kind `chain` say of each thread; the last one counts."""
-    found = {}
-    for line in ledger.find(b'"kind":"chain"'):
+def _known(lines: "Iterable[bytes]") -> dict[ThreadId, Chain]:
+    """Return the chain that lines of kind `chain` tell of each thread; the one that says most counts."""
+    found: dict[ThreadId, Chain] = {}
+    for line in lines:
         try:
             said = Resolved.from_bytes(line)
         except RecordError:
             continue
-        if said.chain_state in RANK:
-            found[said.thread] = said.chain_state
+        chain = Chain(said.chain, said.chain_state)
+        if said.thread not in found or chain.says_more_than(found[said.thread]):
+            found[said.thread] = chain
     return found
 
 
@@ -135,15 +142,17 @@ def background(git_dir: str, top: str, environ: "Mapping[str, str]", waits: "Ite
     folder = os.path.join(place.state, REQUESTS)
     try:
         amp = find(Git(git_dir, environ), place, environ)
-        with Lock(os.path.join(place.state, "resolve.lock"), patience=0):
+        with Lock(os.path.join(place.state, "resolve.lock"), patience=0, mode=place.mode()):
             left: list[ThreadId] = []
             for wait in waits:
                 time.sleep(wait)
+                if read_settings(Git(git_dir, environ), environ, top=top).clone["resolve"] != "background":
+                    return  # somebody has ended it meanwhile
                 left = _one_round(folder, Sources(environ, amp, keep=True), Ledger(place.ledger))
                 if not left:
                     return
             for thread in left:
-                write_atomic(os.path.join(folder, thread), b"given up\n", mode=0o600)
+                _give_up_on(os.path.join(folder, thread))
     except (AmpcommitError, OSError):
         return  # another run is at it, or there is nobody to ask: nobody listens to this process
     finally:
@@ -161,6 +170,15 @@ def _one_round(folder: str, sources: Sources, ledger: Ledger) -> list[ThreadId]:
         else:
             os.unlink(os.path.join(folder, outcome.thread))
     return left
+
+
+def _give_up_on(path: str) -> None:
+    """Leave a word in the request, so that hooks do not ask again for a day."""
+    fd = open_made(path, os.O_WRONLY, 0o600)
+    try:
+        write_all(fd, b"given up\n")
+    finally:
+        os.close(fd)
 
 
 def _requested(folder: str) -> list[ThreadId]:

@@ -105,6 +105,8 @@ class Settings:
                 self.clone[name] = understood(key, value)
             except ValueError as error:
                 self.warnings.append(f"{origin}: {name} {error}")
+                if name == "resolve":
+                    self.clone[name] = "never"  # who misspells it wanted to say something
 
 
 def read_settings(

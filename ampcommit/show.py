@@ -82,7 +82,8 @@ def _recorded(shown: Shown, records: list[Record]) -> None:
 
 def _learned_since(shown: Shown, ledger: Ledger, environ: "Mapping[str, str]") -> None:
     """Take over what became known of the chain after the commit was recorded."""
-    if RANK.get(shown.chain_state, 0) > RANK["partial"]:
+    best = Chain(shown.chain, shown.chain_state)
+    if RANK.get(best.state, 0) > RANK["partial"]:
         return  # it is whole
     last = shown.threads[-1]
     told = [walk(last, Offline(environ))]
@@ -94,8 +95,8 @@ def _learned_since(shown: Shown, ledger: Ledger, environ: "Mapping[str, str]") -
         if said.thread == last:
             told.append(Chain(said.chain, said.chain_state))
     for chain in told:
-        if RANK.get(chain.state, 0) > RANK.get(shown.chain_state, 0):
-            shown.chain, shown.chain_state = chain.threads, chain.state
+        best = chain if chain.says_more_than(best) else best
+    shown.chain, shown.chain_state = best.threads, best.state
 
 
 def _said(shown: Shown, message: bytes, git: Git, place: Place, environ: "Mapping[str, str]") -> None:

@@ -28,6 +28,11 @@ class Chain:
         self.threads = threads
         self.state = state
 
+    def says_more_than(self, other: "Chain") -> bool:
+        """Say whether this tells more of the same thread: a better state, or as good a one of more threads."""
+        mine, its = ((RANK.get(one.state, 0), len(one.threads)) for one in (self, other))
+        return mine > its
+
 
 def walk(start: ThreadId, parents_of: "Callable[[ThreadId], list[ThreadId] | None]", limit: int = LIMIT) -> Chain:
     """

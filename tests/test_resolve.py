@@ -1,5 +1,6 @@
 """Chains learned late: from files, from Amp, in front of somebody or behind a commit's back."""
 
+import itertools
 import json
 import os
 import shutil
@@ -196,7 +197,35 @@ def test_what_amp_does_not_tell_stays_open(clone: Clone) -> None:
     [outcome] = in_front([MAY_PARENT], os.environ)
 
     assert (outcome.chain.state, clone.chains()) == ("unknown", [])
-    assert outcome.problem is None
+    assert (outcome.problem, outcome.failed) == ("Amp does not tell what came before", False)
+
+
+def test_several_runs_write_a_chain_once(clone: Clone) -> None:
+    """What another run has written meanwhile is not written again."""
+    clone.may()
+    first, second = in_front([MAY_CHILD], os.environ), in_front([MAY_PARENT, MAY_CHILD], os.environ)
+
+    assert [outcome.thread for outcome in (next(second), next(first), next(second))] == [
+        MAY_PARENT,
+        MAY_CHILD,
+        MAY_CHILD,
+    ]
+    assert [line["thread"] for line in clone.chains()] == [MAY_PARENT, MAY_CHILD]
+
+
+def test_a_chain_that_grows_is_written_again(clone: Clone) -> None:
+    """A longer part of a chain says more than a shorter one, and a shorter one that is known is not written over it."""
+    threads = [f"T-01a1f7e3-a0f0-741a-b744-{number:012x}" for number in range(4)]
+    for thread, parent in itertools.pairwise(threads):
+        entry = {"threadID": parent, "type": "handoff", "role": "child"}
+        (clone.exports / f"{thread}.later").write_text(json.dumps({"v": 1, "id": thread, "relationships": [entry]}))
+    for thread in threads[:3]:
+        (clone.exports / f"{thread}.later").rename(clone.exports / f"{thread}.json")
+        list(in_front([threads[0]], os.environ))
+    list(in_front([threads[0]], os.environ))
+
+    assert [len(line["chain"]) for line in clone.chains()] == [2, 3, 4]
+    assert {line["chain_state"] for line in clone.chains()} == {"partial"}
 
 
 def test_damaged_and_foreign_lines_are_passed_over(clone: Clone) -> None:
@@ -244,7 +273,6 @@ def test_what_nobody_knows_is_given_up_for_a_while(clone: Clone) -> None:
 
     assert clone.asked() == [CHILD, CHILD]
     assert path.read_bytes() == b"given up\n"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
     clone.run()
     assert len(clone.asked()) == 2
 
@@ -255,6 +283,35 @@ def test_a_file_that_is_no_request_is_left_alone(clone: Clone) -> None:
     clone.run()
 
     assert clone.asked() == []
+
+
+def test_who_ends_it_meanwhile_is_heard(clone: Clone) -> None:
+    """`resolve = never` holds from the next try on, also for a run that is under way."""
+    clone.answer(f"git --git-dir='{clone.place.git_dir}' config ampcommit.resolve never; exit 1")
+    path = clone.request(CHILD)
+    clone.run(0, 0, 0)
+
+    assert clone.asked() == [CHILD]
+    assert path.read_bytes() == b""
+
+
+@pytest.mark.parametrize(("mode", "kept"), [(0o660, 0o660), (0o600, 0o600), (0o664, 0o664)])
+def test_a_shared_clone_shares_what_it_asks(
+    clone: Clone, monkeypatch: pytest.MonkeyPatch, mode: int, kept: int
+) -> None:
+    """What stands beside the ledger is as open to the team as the ledger is."""
+    clone.ledger.prepare()
+    Path(clone.ledger.path).chmod(mode)
+    record(clone.place, str(clone.amp))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "posix_spawn", lambda *_, **__: 0)
+        detach.start_resolver(ThreadId(CHILD), clone.place, {})
+    clone.run()
+    state = Path(clone.place.state)
+
+    for path in (state / "amp", state / "resolve.lock", state / detach.REQUESTS / CHILD):
+        assert stat.S_IMODE(path.stat().st_mode) == kept, path
+    assert stat.S_IMODE((state / detach.REQUESTS).stat().st_mode) == kept | 0o700 | (kept & 0o044) >> 2
 
 
 @pytest.mark.parametrize("missing", ["key", "amp", "requests"])

@@ -290,13 +290,13 @@ def test_a_cloned_repository_cannot_set_up_the_clone(here: Repo, key: str, value
 
 
 def test_a_setting_of_the_clone_that_cannot_be_used_is_said(here: Repo) -> None:
-    """It is no policy, so it refuses nothing; the default holds."""
-    put(here, CONFIG, "resolve", "sometimes")
+    """It is no policy, so it refuses nothing; and who misspells `never` has nobody asked."""
+    put(here, CONFIG, "resolve", "Never")
     found = read()
 
     assert (found.warnings, found.clone["resolve"]) == (
         ["git config: resolve must be background or never"],
-        "background",
+        "never",
     )
 
 

@@ -153,6 +153,23 @@ def test_a_thread_that_is_nowhere_is_unknown(amp_home: Path) -> None:
     assert described(walk(ThreadId(CHILD), Offline(os.environ))) == ("unknown", [CHILD])
 
 
+@pytest.mark.parametrize(
+    ("more", "less"),
+    [
+        ((1, "complete"), (9, "cycle")),
+        ((1, "cycle"), (9, "partial")),
+        ((2, "partial"), (1, "unknown")),
+        ((3, "partial"), (2, "partial")),
+        ((1, "unknown"), (0, "a state of the future")),
+    ],
+)
+def test_one_chain_says_more_than_another(more: tuple[int, str], less: tuple[int, str]) -> None:
+    """The better state counts first, then how many threads there are; nothing says more than itself."""
+    big, small = (Chain([number(at) for at in range(count)], state) for count, state in (more, less))
+
+    assert (big.says_more_than(small), small.says_more_than(big), big.says_more_than(big)) == (True, False, False)
+
+
 def described(chain: Chain) -> tuple[str, list[ThreadId]]:
     """Return state and threads of *chain*."""
     return chain.state, chain.threads
