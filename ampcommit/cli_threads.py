@@ -1,6 +1,7 @@
 """The commands about threads: `chain`, `resolve`, `use`, `current`."""
 
 import os
+from contextlib import nullcontext
 from enum import StrEnum
 from typing import Annotated
 
@@ -42,7 +43,8 @@ def chain(
 
     if down and around:
         raise MisuseError("--down and --all are two pictures", hint="ask for one of them")
-    found = verb.look_up(thread, os.environ, down=down, around=around, ask=ask)
+    with render_threads.asking() if ask else nullcontext():
+        found = verb.look_up(thread, os.environ, down=down, around=around, ask=ask)
     render.warnings(found.warnings)
     if as_json or (form is Format.JSON and not sequence):
         render.print_json(draw.as_json(found))
@@ -65,7 +67,7 @@ def resolve(
     from ampcommit import resolve as verb
 
     outcomes = render_threads.resolved(verb.in_front(threads or [], os.environ), as_json=as_json)
-    raise typer.Exit(5 if any(outcome.problem for outcome in outcomes) else 0)
+    raise typer.Exit(5 if any(outcome.failed for outcome in outcomes) else 0)
 
 
 def use(

@@ -1,9 +1,11 @@
 """What the user sees of the commands about threads: pictures of chains, what was learned, who is at work."""
 
 from rich.console import Console
+from rich.status import Status
 
 from ampcommit.escape import terminal
 from ampcommit.render import STATE_TEXT, Paper, print_json, warnings
+from ampcommit.streams import heard_or_not
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,33 +27,39 @@ def chain(found: "Lineage", drawn: "Iterable[str]", *, up: bool) -> None:
         out.say("(as far as this machine knows)")
 
 
+def asking() -> Status:
+    """Return what shows, on a terminal only, that Amp is being asked."""
+    return Console(stderr=True).status("asking Amp …")
+
+
 def resolved(found: "Iterable[Outcome]", *, as_json: bool) -> "list[Outcome]":
     """Show what becomes of each thread while it is asked for, and return it."""
     outcomes = []
-    with Console(stderr=True).status("asking Amp …") as working:  # on a terminal only
+    with asking() as working:
         for outcome in found:
             outcomes.append(outcome)
             working.stop()
             if not as_json:
-                Paper().say(_resolved_line(outcome))
+                with heard_or_not():
+                    Paper().say(_resolved_line(outcome))
             working.start()
-    if as_json:
-        print_json({"schema": "ampcommit.resolve/1", "threads": [outcome.as_dict() for outcome in outcomes]})
-    elif not outcomes:
-        Paper().say("nothing to resolve: every chain in the ledger is known")
+    with heard_or_not():
+        if as_json:
+            print_json({"schema": "ampcommit.resolve/1", "threads": [outcome.as_dict() for outcome in outcomes]})
+        elif not outcomes:
+            Paper().say("nothing to resolve: every chain in the ledger is known")
     return outcomes
 
 
 def _resolved_line(outcome: "Outcome") -> str:
     count = len(outcome.chain.threads)
     why = f": {terminal(outcome.problem, 1000)}" if outcome.problem else ""
-    if not why and outcome.chain.state in ("unknown", "partial"):
-        why = ": Amp does not tell what came before"  # an answer, and no failure
     return f"{outcome.thread} {outcome.chain.state}, {count} thread{'s' if count > 1 else ''}{why}"
 
 
 def at_work(found: "AtWork", *, as_json: bool) -> None:
     """Show which thread is at work, how that is known, and what else it may be."""
+    warnings(f"ampcommit: {warning}" for warning in found.warnings)
     candidates = [{"thread": thread, "from": where} for thread, where in found.candidates]
     if as_json:
         print_json(
@@ -66,7 +74,6 @@ def at_work(found: "AtWork", *, as_json: bool) -> None:
             }
         )
         return
-    warnings(f"ampcommit: {warning}" for warning in found.warnings)
     out = Paper()
     if found.thread and found.source != "guess":
         out.say(f"{found.thread.url}  ({_how(found)})")

@@ -48,10 +48,10 @@ def test_the_reason_of_an_open_chain_is_harmless(capsys: Capture) -> None:
 )
 def test_an_open_chain_without_a_failure_is_an_answer(capsys: Capture, state: str, says: str) -> None:
     """Nothing went wrong: there is just no more to know."""
-    render_threads.resolved(
-        [Outcome(ThreadId(CHILD), Chain([ThreadId(CHILD), ThreadId(PARENT)], state), "amp", None)], as_json=False
-    )
+    outcome = Outcome(ThreadId(CHILD), Chain([ThreadId(CHILD), ThreadId(PARENT)], state), "amp")
+    render_threads.resolved([outcome], as_json=False)
 
+    assert not outcome.failed
     assert capsys.readouterr().out.startswith(f"{CHILD} {state}, 2 threads{says}")
 
 
@@ -74,9 +74,10 @@ def test_amp_without_an_id_is_said(capsys: Capture) -> None:
     assert capsys.readouterr().out == "no thread is at work here, though Amp is: it did not say which\n"
 
 
-def test_a_value_that_was_ignored_is_a_warning(capsys: Capture) -> None:
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_value_that_was_ignored_is_a_warning(capsys: Capture, as_json: bool) -> None:
     """What could not be used is said on stderr, once."""
-    render_threads.at_work(at_work(None, None, warnings=["AMP_THREAD_ID is no id"]), as_json=False)
+    render_threads.at_work(at_work(None, None, warnings=["AMP_THREAD_ID is no id"]), as_json=as_json)
 
     assert capsys.readouterr().err == "warning: ampcommit: AMP_THREAD_ID is no id\n"
 
