@@ -1,52 +1,26 @@
 """The threads behind a thread and those that came of it, with the commits of each: what `ampcommit chain` asks."""
 
-import os
-
-from ampcommit.errors import MisuseError, RecordError, RemoteError, SetupError
+from ampcommit.errors import MisuseError, RecordError, SetupError
 from ampcommit.escape import terminal
 from ampcommit.gitcmd import Git, clean
 from ampcommit.ledger import Ledger
 from ampcommit.link import named
 from ampcommit.place import Place
-from ampcommit.record import Record, Sha, ThreadId, canonical
-from ampcommit.resolved import edges
+from ampcommit.record import Record, Sha, ThreadId
 from ampcommit.settings import read_settings
 from ampcommit.show import show
-from ampcommit.threadfile import children_named, fields_of, parents_named
-from ampcommit.threads import RANK, Chain, Offline, walk
+from ampcommit.sources import Sources, Thread
+from ampcommit.threads import RANK, Chain, walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from ampcommit.ampcli import Amp
 
 LIMIT = 100_000
 """How many threads are followed; what lies behind them is a gap."""
 
-_FIELDS = ("relationships", "originThreadID", "env", "title")
 _FEW = 6  # so many searches of the ledger cost less than reading every line of it
-
-
-class Thread:
-    """
-    What is known of one thread.
-
-    `state` is known, missing (nothing is there) or broken (a file is there, and it does not tell). `parents` is
-    None where they are not known, `source` then None too. `commits` are those whose message links the thread, with
-    the time of the record, in the order of the ledger; None where there is no ledger to ask.
-    """
-
-    __slots__ = ("children", "commits", "parents", "source", "state", "thread", "title")
-
-    def __init__(self, thread: ThreadId) -> None:
-        self.thread = thread
-        self.state = "missing"
-        self.parents: list[ThreadId] | None = None
-        self.children: list[ThreadId] = []
-        self.source: str | None = None
-        self.title: str | None = None
-        self.commits: dict[Sha, str] | None = None
 
 
 class Lineage:
@@ -59,108 +33,6 @@ class Lineage:
         self.threads: dict[ThreadId, Thread] = {}
         self.recorded = False  # a record alone tells the chain: which of its threads came from which is not known
         self.warnings: list[str] = []
-
-
-class Sources:
-    """What is asked for parents, in this order: what was learned, files here, the ledger, and, if given, *amp*."""
-
-    def __init__(self, environ: "Mapping[str, str]", amp: "Amp | None" = None, *, keep: bool = False) -> None:
-        self.offline = Offline(environ)
-        self.amp = amp
-        self.keep = keep  # what Amp's own files tell, too: reading them again costs less than a new file for each
-        self.ledger: Ledger | None = None
-        self.threads: dict[ThreadId, Thread] = {}
-        self.warnings: list[str] = []
-        self.why_not: str | None = None  # why nobody can be asked at all
-        self._frozen: dict[ThreadId, list[ThreadId]] = {}
-        self._listed: dict[ThreadId, list[ThreadId]] = {}  # children as a thread itself names them
-
-    @property
-    def frozen(self) -> dict[ThreadId, list[ThreadId]]:
-        """The parents that the ledger tells; it is searched for them once, and only if they are needed."""
-        if self.ledger:
-            lines, self.ledger = self.ledger.find(b'"kind":"chain"'), None
-            self.remember_edges(lines)
-        return self._frozen
-
-    def parents_of(self, thread: ThreadId) -> list[ThreadId] | None:
-        """Return the parents of *thread*; None if nobody knows."""
-        found = self.known_here(thread)
-        if found.parents is None and self.amp:
-            self._ask(self.amp, found)
-        return found.parents
-
-    def known_here(self, thread: ThreadId) -> Thread:
-        """Return what is known of *thread* without asking anybody."""
-        if thread not in self.threads:
-            self.threads[thread] = self._look_up(thread)
-        return self.threads[thread]
-
-    def children_of(self, thread: ThreadId) -> list[ThreadId]:
-        """Return the children that *thread* itself names, except those whose own word is another."""
-        own = self.known_here(thread).parents or ()
-        said = [(child, self.known_here(child).parents) for child in dict.fromkeys(self._listed.get(thread, ()))]
-        return [child for child, parents in said if (child not in own if parents is None else thread in parents)]
-
-    def _look_up(self, thread: ThreadId) -> Thread:
-        found = Thread(thread)
-        if learned := self.offline.recall(thread):
-            found.state, found.parents, found.source = "known", learned.parents, learned.source
-        for source, path in self.offline.files(thread):
-            fields = fields_of(path, _FIELDS)
-            if fields and ThreadId.maybe(fields.get("id")) == thread:
-                self._take(found, source, fields, kept=path.endswith(".json"))
-                if found.parents is not None:
-                    break
-            elif found.state == "missing" and os.path.lexists(path):
-                found.state = "broken"
-        if found.parents is None and thread in self.frozen:
-            found.state, found.parents, found.source = "known", self.frozen[thread], "ledger"
-        return found
-
-    def _take(self, found: Thread, source: str, fields: "Mapping[str, object]", *, kept: bool) -> None:
-        """Take over what data of the thread tell; *kept*: they are whole, so what they tell is remembered."""
-        title = fields.get("title")
-        found.state = "known"
-        found.title = found.title or (title if isinstance(title, str) else None) or None
-        self._listed.setdefault(found.thread, []).extend(children_named(fields))
-        if found.parents is None:
-            found.parents = parents_named(fields, found.thread, client_written=source == "local")
-            if found.parents is not None:
-                found.source = source
-                if kept and (self.keep or source != "local"):
-                    self.offline.keep(found.thread, source, found.parents)
-
-    def _ask(self, amp: "Amp", found: Thread) -> None:
-        try:
-            self._take(found, "amp", amp.export(found.thread), kept=True)
-        except RemoteError as error:
-            self.warnings.append(f"{found.thread}: {error}")
-
-    def remember_edges(self, lines: "Iterable[bytes]") -> None:
-        """Take over what lines of kind `chain` say of who came from whom; a later line wins."""
-        self._frozen.update(edges(lines))
-
-    def everywhere(self) -> dict[ThreadId, list[ThreadId]]:
-        """Return the children of every thread that some data here name as a parent, or that names them itself."""
-        names: set[str] = set()
-        for folder in self.offline.folders():
-            try:
-                names.update(os.listdir(folder))
-            except OSError:
-                continue  # not there
-        found = {ThreadId.maybe(name.removesuffix(".amptmp").removesuffix(".json")) for name in names}
-        return self.among(sorted({*self.threads, *self.frozen, *filter(None, found)}))
-
-    def among(self, threads: "Iterable[ThreadId]") -> dict[ThreadId, list[ThreadId]]:
-        """Return parents with their children, as *threads* themselves tell."""
-        children: dict[ThreadId, dict[ThreadId, None]] = {}
-        for thread in threads:
-            for parent in self.known_here(thread).parents or ():
-                children.setdefault(parent, {})[thread] = None
-            for child in self.children_of(thread):
-                children.setdefault(thread, {})[child] = None
-        return {parent: list(its) for parent, its in children.items()}
 
 
 def look_up(
@@ -220,10 +92,9 @@ def lineage(
 ) -> Lineage:
     """Return the picture of *asked*: the way up, with *down* the way down, with *around* all that hangs on it."""
     found = Lineage(asked)
-    lines = ledger.find(canonical(asked)) if ledger else []
     sources.ledger = ledger
     up = walk(asked, sources.parents_of, LIMIT)
-    recorded = _recorded(asked, lines)
+    recorded = _recorded(asked, sources.lines_of(asked))
     # A record that leaves out what is known here is not the better one.
     if recorded and RANK.get(recorded.state, 0) > RANK[up.state] and set(up.threads) <= set(recorded.threads):
         up, found.recorded = recorded, True
@@ -231,7 +102,7 @@ def lineage(
     shown = _shown(found, sources, down=down, around=around)
     found.threads = {thread: sources.threads[thread] for thread in shown}
     if ledger:
-        for name, commits in _commits(ledger, found.threads, {asked: lines}).items():
+        for name, commits in _commits(ledger, found.threads, sources).items():
             found.threads[name].commits = commits
     found.warnings = [terminal(warning) for warning in sources.warnings]
     return found
@@ -273,14 +144,12 @@ def _records(lines: "Iterable[bytes]") -> "Iterator[Record]":
             continue  # another kind, or damaged: `ledger check` reports that
 
 
-def _commits(
-    ledger: Ledger, threads: "Iterable[ThreadId]", seen: dict[ThreadId, list[bytes]]
-) -> dict[ThreadId, dict[Sha, str]]:
-    """Return for each thread the commits that link it, as the ledger has them; *seen* are lines found before."""
+def _commits(ledger: Ledger, threads: "Iterable[ThreadId]", sources: Sources) -> dict[ThreadId, dict[Sha, str]]:
+    """Return for each thread the commits that link it, as the ledger has them."""
     found: dict[ThreadId, dict[Sha, str]] = {thread: {} for thread in threads}
     if len(found) <= _FEW:
         for thread, commits in found.items():
-            for record in _records(seen[thread] if thread in seen else ledger.find(canonical(thread))):
+            for record in _records(sources.lines_of(thread)):
                 if thread in record.links:
                     commits.setdefault(record.commit, record.time)
         return found

@@ -15,8 +15,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ampcommit.chain import Lineage, Thread
+    from ampcommit.chain import Lineage
     from ampcommit.record import Sha, ThreadId
+    from ampcommit.sources import Thread
 
     Subjects = Mapping[Sha, str]
 

@@ -10,7 +10,7 @@ import time
 
 from ampcommit import __version__
 from ampcommit.ampcli import find
-from ampcommit.chain import LIMIT, Sources
+from ampcommit.chain import LIMIT
 from ampcommit.detach import REQUESTS, cleared
 from ampcommit.errors import AmpcommitError, LedgerError, RecordError, RemoteError, SetupError
 from ampcommit.files import Lock, open_made, write_all
@@ -21,6 +21,7 @@ from ampcommit.place import Place
 from ampcommit.record import Record, ThreadId, canonical
 from ampcommit.resolved import Resolved
 from ampcommit.settings import read_settings, shared_mode
+from ampcommit.sources import Sources
 from ampcommit.threads import RANK, Chain, walk
 
 TYPE_CHECKING = False

@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ampcommit.ampcli import Amp, record
-from ampcommit.chain import Lineage, Sources, lineage, look_up, subjects
+from ampcommit.chain import Lineage, lineage, look_up, subjects
 from ampcommit.errors import AmpcommitError, LedgerError, MisuseError, RemoteError, SetupError
 from ampcommit.ledger import Ledger
 from ampcommit.place import Place
 from ampcommit.record import Sha, ThreadId
+from ampcommit.sources import Sources
 from ampcommit.threadfile import LAST_CLIENT_WRITTEN
 from tests.conftest import AMP, CHILD, OTHER, PARENT, Repo, url
 from tests.test_record import record_of

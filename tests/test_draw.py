@@ -18,11 +18,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ampcommit.chain import Lineage, Sources, lineage
+from ampcommit.chain import Lineage, lineage
 from ampcommit.draw import as_json, dot, mermaid, sequence, tree
 from ampcommit.escape import terminal
 from ampcommit.ledger import Ledger
 from ampcommit.record import Sha, ThreadId
+from ampcommit.sources import Sources
 from tests.conftest import CHILD, OTHER, PARENT, url
 from tests.test_chain import number, sha, thread_file
 from tests.test_record import record_of

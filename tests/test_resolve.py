@@ -228,6 +228,18 @@ def test_a_chain_that_grows_is_written_again(clone: Clone) -> None:
     assert {line["chain_state"] for line in clone.chains()} == {"partial"}
 
 
+def test_the_line_that_says_most_counts(clone: Clone) -> None:
+    """A weaker line behind a better one opens nothing again."""
+    clone.recorded(MAY_CHILD)
+    clone.may()
+    list(in_front([], os.environ))
+    weaker = json.loads(list(clone.ledger.lines())[-1]) | {"chain": [MAY_CHILD], "chain_state": "partial"}
+    with Path(clone.ledger.path).open("a") as file:
+        file.write(json.dumps(weaker, separators=(",", ":")) + "\n")
+
+    assert pending(clone.ledger) == []
+
+
 def test_damaged_and_foreign_lines_are_passed_over(clone: Clone) -> None:
     """What `ledger check` reports keeps nobody from learning."""
     clone.recorded(CHILD)

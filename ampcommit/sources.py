@@ -1,0 +1,151 @@
+"""What is known of threads, and who is asked: what was learned, files here, the ledger, and, if wanted, Amp."""
+
+import os
+
+from ampcommit.errors import RemoteError
+from ampcommit.record import Sha, ThreadId, canonical
+from ampcommit.resolved import edges
+from ampcommit.threadfile import children_named, fields_of, parents_named
+from ampcommit.threads import Offline
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ampcommit.ampcli import Amp
+    from ampcommit.ledger import Ledger
+
+_FIELDS = ("relationships", "originThreadID", "env", "title")
+
+
+class Thread:
+    """
+    What is known of one thread.
+
+    `state` is known, missing (nothing is there) or broken (a file is there, and it does not tell). `parents` is
+    None where they are not known, `source` then None too. `commits` are those whose message links the thread, with
+    the time of the record, in the order of the ledger; None where there is no ledger to ask.
+    """
+
+    __slots__ = ("children", "commits", "parents", "source", "state", "thread", "title")
+
+    def __init__(self, thread: ThreadId) -> None:
+        self.thread = thread
+        self.state = "missing"
+        self.parents: list[ThreadId] | None = None
+        self.children: list[ThreadId] = []
+        self.source: str | None = None
+        self.title: str | None = None
+        self.commits: dict[Sha, str] | None = None
+
+
+class Sources:
+    """What is asked for parents, in this order: what was learned, files here, the ledger, and, if given, *amp*."""
+
+    def __init__(self, environ: "Mapping[str, str]", amp: "Amp | None" = None, *, keep: bool = False) -> None:
+        self.offline = Offline(environ)
+        self.amp = amp
+        self.keep = keep  # what Amp's own files tell, too: reading them again costs less than a new file for each
+        self.ledger: Ledger | None = None
+        self.threads: dict[ThreadId, Thread] = {}
+        self.warnings: list[str] = []
+        self.why_not: str | None = None  # why nobody can be asked at all
+        self._frozen: dict[ThreadId, list[ThreadId]] = {}
+        self._lines: dict[ThreadId, list[bytes]] = {}
+        self._all_told = False
+        self._listed: dict[ThreadId, list[ThreadId]] = {}  # children as a thread itself names them
+
+    def lines_of(self, thread: ThreadId) -> list[bytes]:
+        """Return the lines of the ledger that name *thread*; it is searched once for each."""
+        if thread not in self._lines:
+            self._lines[thread] = self.ledger.find(canonical(thread)) if self.ledger else []
+        return self._lines[thread]
+
+    def _told(self, thread: ThreadId) -> list[ThreadId] | None:
+        """Return the parents that the ledger tells: lines that name a thread hold all that is said of it."""
+        if thread not in self._frozen and not self._all_told:
+            self.remember_edges(self.lines_of(thread))
+        return self._frozen.get(thread)
+
+    def parents_of(self, thread: ThreadId) -> list[ThreadId] | None:
+        """Return the parents of *thread*; None if nobody knows."""
+        found = self.known_here(thread)
+        if found.parents is None and self.amp:
+            self._ask(self.amp, found)
+        return found.parents
+
+    def known_here(self, thread: ThreadId) -> Thread:
+        """Return what is known of *thread* without asking anybody."""
+        if thread not in self.threads:
+            self.threads[thread] = self._look_up(thread)
+        return self.threads[thread]
+
+    def children_of(self, thread: ThreadId) -> list[ThreadId]:
+        """Return the children that *thread* itself names, except those whose own word is another."""
+        own = self.known_here(thread).parents or ()
+        said = [(child, self.known_here(child).parents) for child in dict.fromkeys(self._listed.get(thread, ()))]
+        return [child for child, parents in said if (child not in own if parents is None else thread in parents)]
+
+    def _look_up(self, thread: ThreadId) -> Thread:
+        found = Thread(thread)
+        if learned := self.offline.recall(thread):
+            found.state, found.parents, found.source = "known", learned.parents, learned.source
+        for source, path in self.offline.files(thread):
+            fields = fields_of(path, _FIELDS)
+            if fields and ThreadId.maybe(fields.get("id")) == thread:
+                self._take(found, source, fields, kept=path.endswith(".json"))
+                if found.parents is not None:
+                    break
+            elif found.state == "missing" and os.path.lexists(path):
+                found.state = "broken"
+        if found.parents is None and (told := self._told(thread)) is not None:
+            found.state, found.parents, found.source = "known", told, "ledger"
+        return found
+
+    def _take(self, found: Thread, source: str, fields: "Mapping[str, object]", *, kept: bool) -> None:
+        """Take over what data of the thread tell; *kept*: they are whole, so what they tell is remembered."""
+        title = fields.get("title")
+        found.state = "known"
+        found.title = found.title or (title if isinstance(title, str) else None) or None
+        self._listed.setdefault(found.thread, []).extend(children_named(fields))
+        if found.parents is None:
+            found.parents = parents_named(fields, found.thread, client_written=source == "local")
+            if found.parents is not None:
+                found.source = source
+                if kept and (self.keep or source != "local"):
+                    self.offline.keep(found.thread, source, found.parents)
+
+    def _ask(self, amp: "Amp", found: Thread) -> None:
+        try:
+            self._take(found, "amp", amp.export(found.thread), kept=True)
+        except RemoteError as error:
+            self.warnings.append(f"{found.thread}: {error}")
+
+    def remember_edges(self, lines: "Iterable[bytes]") -> None:
+        """Take over what lines of kind `chain` say of who came from whom; a later line wins."""
+        self._frozen.update(edges(lines))
+
+    def everywhere(self) -> dict[ThreadId, list[ThreadId]]:
+        """Return the children of every thread that some data here name as a parent, or that names them itself."""
+        names: set[str] = set()
+        for folder in self.offline.folders():
+            try:
+                names.update(os.listdir(folder))
+            except OSError:
+                continue  # not there
+        found = {ThreadId.maybe(name.removesuffix(".amptmp").removesuffix(".json")) for name in names}
+        if self.ledger:
+            self.remember_edges(self.ledger.find(b'"kind":"chain"'))
+            self._all_told = True  # so that nothing is searched for each of them
+        every = {*self.threads, *self._frozen, *filter(None, found)}
+        return self.among(sorted(every))
+
+    def among(self, threads: "Iterable[ThreadId]") -> dict[ThreadId, list[ThreadId]]:
+        """Return parents with their children, as *threads* themselves tell."""
+        children: dict[ThreadId, dict[ThreadId, None]] = {}
+        for thread in threads:
+            for parent in self.known_here(thread).parents or ():
+                children.setdefault(parent, {})[thread] = None
+            for child in self.children_of(thread):
+                children.setdefault(thread, {})[child] = None
+        return {parent: list(its) for parent, its in children.items()}
