@@ -169,7 +169,7 @@ def has_key(environ: "Mapping[str, str]") -> bool:
 
 def recorded(place: "Place") -> str | None:
     """Return the path that was recorded at install."""
-    path = os.fsdecode(read_regular(_note(place), _PATH_LIMIT) or b"").removesuffix("\n")
+    path = os.fsdecode(read_regular(place.amp, _PATH_LIMIT) or b"").removesuffix("\n")
     return path if path and "\n" not in path else None
 
 
@@ -178,23 +178,19 @@ def record(place: "Place", path: str) -> None:
     if "\n" in path:
         raise SetupError(f"the path of amp has a line feed: {terminal(path)}", hint="give amp another path")
     make_own_folder(place.state)
-    write_atomic(_note(place), os.fsencode(f"{path}\n"), mode=0o600)
-    os.chmod(_note(place), place.mode())  # whatever the umask
+    write_atomic(place.amp, os.fsencode(f"{path}\n"), mode=0o600)
+    os.chmod(place.amp, place.mode())  # whatever the umask
 
 
 def forget(place: "Place") -> None:
     """Keep no amp for this clone."""
-    remove(_note(place))
+    remove(place.amp)
 
 
 def on_path(place: "Place", environ: "Mapping[str, str]") -> str | None:
     """Return the amp on PATH; None without one, and for one that is relative or inside the repository."""
     path = shutil.which("amp", path=environ.get("PATH", ""))
     return path if path and os.path.isabs(path) and not _ground(place, path) else None
-
-
-def _note(place: "Place") -> str:
-    return os.path.join(place.state, "amp")
 
 
 def _ground(place: "Place", path: str) -> str | None:

@@ -34,12 +34,12 @@ def cleared(environ: "Mapping[str, str]") -> dict[str, str]:
 
 def start_resolver(thread: "ThreadId", place: "Place", environ: "Mapping[str, str]") -> None:
     """
-    Start the background run for *thread*, if `install` found `amp`, nobody asks already, and this is no CI.
+    Start the background run for *thread*, if nobody asks already, and this is no CI.
 
     The process has a session of its own and no descriptor of ours: no pipe that somebody reads stays open.
     A failure costs nothing but the answer.
     """
-    if environ.get("CI") or not os.path.lexists(os.path.join(place.state, "amp")):
+    if environ.get("CI"):
         return
     try:
         if _requested(os.path.join(place.state, REQUESTS), thread, place.mode()):

@@ -81,6 +81,11 @@ class Place:
         """The ledger of this clone."""
         return os.path.join(self.state, "ledger.jsonl")
 
+    @property
+    def amp(self) -> str:
+        """The file in which `install` notes where `amp` is."""
+        return os.path.join(self.state, "amp")
+
     def mode(self) -> int:
         """Return the permissions of what stands beside the ledger: it is as open to others as the ledger is."""
         try:

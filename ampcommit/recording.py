@@ -41,7 +41,7 @@ def post_commit(call: Call) -> int:
         from ampcommit.current import keep_in_use
 
         keep_in_use(call.place)
-    if known.resolve and known.chain_state in ("unknown", "partial"):
+    if known.resolve and known.chain_state in ("unknown", "partial") and os.path.lexists(call.place.amp):
         from ampcommit.detach import start_resolver
 
         start_resolver(links[-1], call.place, call.environ)

@@ -96,9 +96,11 @@ class Offline:
         learned = self.recall(thread)
         if learned:
             return learned.parents
-        from ampcommit.threadfile import parents_in  # only for a thread that is new here
-
         for source, path in self.files(thread):
+            if not os.path.lexists(path):
+                continue
+            from ampcommit.threadfile import parents_in  # only for a thread that is new here
+
             parents = parents_in(path, thread, client_written=source == "local")
             if parents is not None:
                 if path.endswith(".json"):  # what is still being written to is looked into again

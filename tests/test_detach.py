@@ -82,14 +82,6 @@ def test_in_ci_nobody_is_asked(place: Place, spawned: Spawned, ci: str) -> None:
     assert (spawned, request(place).exists()) == ([], False)
 
 
-def test_without_an_amp_nobody_is_asked(place: Place, spawned: Spawned) -> None:
-    """What `install` did not find and did not announce is not looked for."""
-    (Path(place.state) / "amp").unlink()
-    start_resolver(ThreadId(CHILD), place, {})
-
-    assert (spawned, request(place).exists()) == ([], False)
-
-
 @pytest.mark.parametrize(
     ("content", "age", "starts"),
     [(b"", 1, 0), (b"", 3600, 1), (b"given up\n", 3600, 0), (b"given up\n", 2 * 86400, 1), (b"", -3600, 1)],

@@ -24,9 +24,8 @@ README = (ROOT / "README.md").read_text()
 # What each hook may load beside an interpreter that does nothing; each entry was weighed in milliseconds.
 OF_BOTH = {"call", "errors", "escape", "files", "gitcmd", "hook", "note", "place", "record"}
 OF_COMMIT_MSG = OF_BOTH | {"current", "link", "linking", "message", "policy", "rules", "settings"}
-OF_COMMIT_MSG |= {"threads", "threadfile"}
+OF_COMMIT_MSG |= {"threads"}
 OF_POST_COMMIT = OF_BOTH | {"ledger", "recording"}
-WHERE_THE_CHAIN_IS_UNKNOWN = {"detach"}
 STANDARD = {"_collections_abc", "_stat", "fcntl", "genericpath", "os", "os.path", "posixpath", "select", "stat"}
 DIGESTS = {"_sha2", "_sha256"}
 
@@ -84,7 +83,7 @@ def test_post_commit_loads_what_was_weighed_and_no_more(installed: Repo, agent: 
 
     names = loaded(installed, "post-commit")
 
-    assert ours(names) == OF_POST_COMMIT | WHERE_THE_CHAIN_IS_UNKNOWN
+    assert ours(names) == OF_POST_COMMIT
     assert {name for name in names if not name.startswith("ampcommit")} <= STANDARD | DIGESTS
 
 

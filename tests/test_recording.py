@@ -149,6 +149,33 @@ def test_a_link_that_another_hook_took_away_is_not_recorded(desk: Desk) -> None:
     assert desk.recorded() is None
 
 
+@pytest.mark.parametrize(
+    ("amp", "noted", "asks"),
+    [
+        ("/opt/amp", {"chain_state": "unknown", "resolve": True}, True),
+        ("/opt/amp", {"chain_state": "partial", "resolve": True}, True),
+        ("/opt/amp", {"chain_state": "complete", "resolve": True}, False),
+        ("/opt/amp", {"chain_state": "cycle", "resolve": True}, False),
+        ("/opt/amp", {"chain_state": "unknown", "resolve": False}, False),
+        ("", {"chain_state": "unknown", "resolve": True}, False),
+    ],
+)
+def test_amp_is_asked_where_that_helps_and_is_wanted(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, amp: str, noted: dict[str, Any], asks: bool
+) -> None:
+    """A background run is started for an open chain, if `install` noted an amp and nobody said `never`."""
+    started: list[object] = []
+    monkeypatch.setattr(os, "posix_spawn", lambda *_, **__: started.append(1))
+    if amp:
+        Path(desk.place.amp).parent.mkdir(exist_ok=True)
+        Path(desk.place.amp).write_text(amp)
+    desk.leave(**noted)
+    desk.made()
+
+    assert fields(desk.recorded(), "chain_state") == [noted["chain_state"]]
+    assert bool(started) == asks
+
+
 # With a note that does not fit.
 
 
