@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ampcommit.streams import heard_or_not
 from tests.conftest import OTHER, Repo
 
 AMPCOMMIT = f'ampcommit() {{ "{sys.executable}" -P -m ampcommit "$@"; }}; '
@@ -46,6 +47,23 @@ def test_a_verdict_does_not_depend_on_its_reader(repo: Repo, command: str, statu
     assert (repo.path / "status").read_text() == f"{status}\n"
     assert b"Broken pipe" not in done.stderr
     assert b"defect" not in done.stderr
+
+
+def unread() -> None:
+    """Fail as a write does that nobody reads."""
+    raise BrokenPipeError
+
+
+def test_what_nobody_reads_goes_nowhere() -> None:
+    """The rest of the output is thrown away, and the program goes on."""
+    kept = os.dup(1)
+    try:
+        with heard_or_not():
+            unread()
+        assert os.fstat(1).st_rdev == os.stat(os.devnull).st_rdev
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
