@@ -14,6 +14,7 @@ import signal
 import subprocess
 import time
 
+from ampcommit.current import cleared
 from ampcommit.errors import RemoteError, SetupError
 from ampcommit.escape import terminal
 from ampcommit.files import make_own_folder, read_regular, remove, write_atomic
@@ -36,9 +37,6 @@ _STEP = 0.01  # seconds between two looks whether amp has ended
 _PATH_LIMIT = 8192
 _SECRETS_LIMIT = 1024 * 1024
 _TELLING = 8  # characters from which on a value of the environment is kept out of error texts
-
-# What says who is at work, in which thread: amp is asked on nobody's behalf.
-_AT_WORK = ("AGENT", "AI_AGENT", "AGENT_THREAD_ID", "AMP_CURRENT_THREAD_ID", "AMP_THREAD_ID")
 
 # Control sequences, strings for the terminal (titles, links), and what else ESC begins.
 _ESCAPES = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b[]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]")
@@ -91,7 +89,7 @@ class Amp:
                 bufsize=0,
                 close_fds=True,
                 cwd="/",  # amp reads settings and plugins from its folder, and none shall come from a repository
-                env=_passed(self._environ),
+                env=cleared(self._environ) | {"NO_COLOR": "1", "TERM": "dumb"},
                 start_new_session=True,
             )
         except OSError as error:
@@ -214,12 +212,6 @@ def _linked(common: str) -> list[str]:
     files = [read_regular(os.path.join(folder, name, "gitdir"), _PATH_LIMIT) or b"" for name in names]
     trees = [os.path.dirname(os.fsdecode(file).removesuffix("\n")) for file in files]
     return [os.path.realpath(os.path.join(folder, name, tree)) for name, tree in zip(names, trees, strict=True) if tree]
-
-
-def _passed(environ: "Mapping[str, str]") -> dict[str, str]:
-    """Return the environment for amp: nothing of git's, nobody at work, plain output."""
-    kept = {name: value for name, value in environ.items() if not name.startswith("GIT_") and name not in _AT_WORK}
-    return kept | {"NO_COLOR": "1", "TERM": "dumb"}
 
 
 def _has_ended(process: "subprocess.Popen[bytes]") -> bool:

@@ -70,6 +70,12 @@ def use_file(place: "Place") -> str:
     return os.path.join(place.private, "use")
 
 
+def cleared(environ: "Mapping[str, str]") -> dict[str, str]:
+    """Return *environ* without what git tells its hooks and an agent its shell: for what belongs to neither."""
+    agent = (*VARIABLES, "AGENT", "AI_AGENT")
+    return {name: value for name, value in environ.items() if not name.startswith("GIT_") and name not in agent}
+
+
 def in_use(place: "Place", now: float) -> ThreadId | None:
     """Return the thread that a person set for this work tree less than `USE_SECONDS` before *now* (a Unix time)."""
     path = use_file(place)

@@ -4,6 +4,7 @@ import os
 import sys
 import time
 
+from ampcommit.current import cleared
 from ampcommit.files import make_own_folder, open_made
 
 TYPE_CHECKING = False
@@ -24,12 +25,6 @@ background(sys.argv[2], sys.argv[3], os.environ)
 """
 _TRIED_AGAIN = 900  # seconds: longer than a run takes, so this one has died
 _GIVEN_UP = 86400  # seconds for which nobody asks again
-_AGENT = ("AGENT", "AI_AGENT", "AGENT_THREAD_ID", "AMP_CURRENT_THREAD_ID", "AMP_THREAD_ID")
-
-
-def cleared(environ: "Mapping[str, str]") -> dict[str, str]:
-    """Return *environ* without what git tells its hooks and an agent its shell."""
-    return {name: value for name, value in environ.items() if not name.startswith("GIT_") and name not in _AGENT}
 
 
 def start_resolver(thread: "ThreadId", place: "Place", environ: "Mapping[str, str]") -> None:

@@ -11,7 +11,8 @@ import time
 from ampcommit import __version__
 from ampcommit.ampcli import find
 from ampcommit.chain import LIMIT
-from ampcommit.detach import REQUESTS, cleared
+from ampcommit.current import cleared
+from ampcommit.detach import REQUESTS
 from ampcommit.errors import AmpcommitError, LedgerError, RecordError, RemoteError, SetupError
 from ampcommit.files import Lock, open_made, write_all
 from ampcommit.gitcmd import Git

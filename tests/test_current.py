@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ampcommit.current import USE_SECONDS, VARIABLES, Current, current, in_use, keep_in_use
+from ampcommit.current import USE_SECONDS, VARIABLES, Current, cleared, current, in_use, keep_in_use
 from ampcommit.place import Place
 from ampcommit.record import ThreadId
 from tests.conftest import CHILD, OTHER, PARENT, url
@@ -224,3 +224,10 @@ def test_the_variable_that_answered_is_known(place: Place, name: str) -> None:
 
     assert found.variable == name
     assert current({}, place).variable is None
+
+
+def test_what_git_and_an_agent_said_is_not_passed_on() -> None:
+    """The run belongs to no hook and to no agent; the key for Amp stays."""
+    environ = {"GIT_DIR": "x", "GIT_INDEX_FILE": "y", "AGENT": "amp", "AMP_CURRENT_THREAD_ID": CHILD, "PATH": "p"}
+
+    assert cleared(environ | {"AMP_API_KEY": "k"}) == {"PATH": "p", "AMP_API_KEY": "k"}

@@ -13,7 +13,7 @@ from typing import NoReturn
 import pytest
 
 from ampcommit.ampcli import record
-from ampcommit.detach import REQUESTS, cleared, start_resolver
+from ampcommit.detach import REQUESTS, start_resolver
 from ampcommit.place import Place
 from ampcommit.record import ThreadId
 from tests.conftest import AMP, CHILD, PARENT, Repo
@@ -54,13 +54,6 @@ def spawned(monkeypatch: pytest.MonkeyPatch) -> Spawned:
 def request(place: Place, thread: str = CHILD) -> Path:
     """Return where a hook leaves that it wants to know of *thread*."""
     return Path(place.state) / REQUESTS / thread
-
-
-def test_what_git_and_an_agent_said_is_not_passed_on() -> None:
-    """The run belongs to no hook and to no agent; the key for Amp stays."""
-    environ = {"GIT_DIR": "x", "GIT_INDEX_FILE": "y", "AGENT": "amp", "AMP_CURRENT_THREAD_ID": CHILD, "PATH": "p"}
-
-    assert cleared(environ | {"AMP_API_KEY": "k"}) == {"PATH": "p", "AMP_API_KEY": "k"}
 
 
 def test_a_request_is_left_and_a_run_started(place: Place, spawned: Spawned) -> None:
