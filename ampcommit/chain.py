@@ -67,7 +67,9 @@ def look_up(
 
 
 def _asked(text: str, environ: "Mapping[str, str]", folder: str, place: Place) -> ThreadId:
-    if ThreadId.maybe(text.removeprefix("@")) or "://" in text:
+    if thread := ThreadId.maybe(text.removeprefix("@")):
+        return thread
+    if "://" in text:
         return named(text, read_settings(Git(folder, environ), environ, top=place.top).hosts)
     if shown := show(text, environ, folder).threads:
         return shown[-1]

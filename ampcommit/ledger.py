@@ -16,6 +16,7 @@ from ampcommit.record import VERSION, Record, canonical, parsed
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from mmap import mmap
     from typing import Any
 
     from ampcommit.resolved import Resolved
@@ -29,11 +30,12 @@ _LINE_LIMIT = 64 * 1024 * 1024
 class Ledger:
     """The ledger file *path*; nothing is opened or made before it is needed."""
 
-    __slots__ = ("_mode", "path")
+    __slots__ = ("_mode", "_seen", "path")
 
     def __init__(self, path: str, mode: int = 0o600) -> None:
         self.path = path
         self._mode = mode  # of a file that has to be made
+        self._seen: mmap | bytes = b""
 
     def append(self, entry: "Entry") -> None:
         """
@@ -101,11 +103,21 @@ class Ledger:
         """
         if not os.path.lexists(self.path):
             return []
+        return [line for line in _hits(self._mapped(), needles[0]) if all(needle in line for needle in needles[1:])]
+
+    def _mapped(self) -> "mmap | bytes":
+        """Return the whole lines as one piece of memory; it is the same one until the ledger has grown."""
+        from mmap import PROT_READ, mmap  # never in a hook
+
         fd = self._opened(os.O_RDONLY)
         try:
-            return [line for line in _hits(fd, needles[0]) if all(needle in line for needle in needles[1:])]
+            # Whole lines are never cut off again, so that nothing of what is mapped can go away.
+            whole = _line_start(fd, os.fstat(fd).st_size)
+            if len(self._seen) != whole:
+                self._seen = mmap(fd, whole, prot=PROT_READ) if whole else b""
         finally:
             os.close(fd)
+        return self._seen
 
     def records(self, field: str, value: str) -> "list[tuple[bytes, dict[str, Any]]]":
         """Return the lines, raw and parsed, in which *field* is *value* or a list that holds it."""
@@ -232,21 +244,14 @@ def _line_start(fd: int, end: int) -> int:
     raise LedgerError("the ledger ends with a line of many megabytes", hint="run `ampcommit ledger check`")
 
 
-def _hits(fd: int, needle: bytes) -> "list[bytes]":
+def _hits(text: "mmap | bytes", needle: bytes) -> "list[bytes]":
     """Return the whole lines with *needle*."""
-    import mmap  # never in a hook
-
-    # Whole lines are never cut off again, so that nothing of what is mapped can go away.
-    whole = _line_start(fd, os.fstat(fd).st_size)
-    if not whole:
-        return []
     found = []
-    with mmap.mmap(fd, whole, prot=mmap.PROT_READ) as text:
-        here = text.rfind(needle)  # from the end: twice as fast as from the start
-        while here >= 0:
-            start, stop = text.rfind(b"\n", 0, here) + 1, text.find(b"\n", here)
-            found.append(text[start:stop])
-            here = text.rfind(needle, 0, start)
+    here = text.rfind(needle)  # from the end: twice as fast as from the start
+    while here >= 0:
+        start, stop = text.rfind(b"\n", 0, here) + 1, text.find(b"\n", here)
+        found.append(text[start:stop])
+        here = text.rfind(needle, 0, start)
     return found[::-1]
 
 

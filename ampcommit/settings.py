@@ -105,8 +105,7 @@ class Settings:
                 self.clone[name] = understood(key, value)
             except ValueError as error:
                 self.warnings.append(f"{origin}: {name} {error}")
-                if name == "resolve":
-                    self.clone[name] = "never"  # who misspells it wanted to say something
+                self.clone[name] = "never"  # only `resolve` has words to misspell, and who did wanted to say one
 
 
 def read_settings(
