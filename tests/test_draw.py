@@ -24,7 +24,7 @@ from ampcommit.escape import terminal
 from ampcommit.ledger import Ledger
 from ampcommit.record import Sha, ThreadId
 from ampcommit.sources import Sources
-from tests.conftest import CHILD, OTHER, PARENT, url
+from tests.conftest import CHILD, OTHER, PARENT, ROOT, url
 from tests.test_chain import number, sha, thread_file
 from tests.test_record import record_of
 
@@ -704,6 +704,9 @@ SCENES: dict[str, Callable[[], Lineage]] = {
 }
 
 
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
 @pytest.fixture(scope="session")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with Mermaid and a script that reads diagrams; the test is skipped where that cannot be had."""
@@ -731,6 +734,9 @@ def verdicts(node: Path) -> dict[str, dict[str, Any]]:
     for name, text in HOSTILE.items():
         found = scene(text)
         texts[f"flow of {name}"], texts[f"time of {name}"] = mermaid(found), sequence(found, {COMMIT: text})
+    for page in PAGES:
+        blocks = re.findall(r"^```mermaid\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+        texts |= {f"page {page.name} {number}": iter([block]) for number, block in enumerate(blocks)}
     asked = [{"text": "\n".join(lines), "render": " of " in name} for name, lines in texts.items()]
     done = subprocess.run(
         ["node", "read.mjs"],
@@ -742,6 +748,14 @@ def verdicts(node: Path) -> dict[str, dict[str, Any]]:
         timeout=300,
     )
     return dict(zip(texts, json.loads(done.stdout), strict=True))
+
+
+def test_mermaid_reads_the_pictures_in_the_documents(verdicts: dict[str, dict[str, Any]]) -> None:
+    """What docs/sources.md opens with is drawn where people read it."""
+    pictures = {name: verdict for name, verdict in verdicts.items() if name.startswith("page ")}
+
+    assert pictures["page sources.md 0"] == {"type": "sequence"}
+    assert [name for name, verdict in pictures.items() if "type" not in verdict] == []
 
 
 @pytest.mark.parametrize("name", SCENES)
