@@ -1,6 +1,7 @@
 """The command line: exit codes, two-line failures, results on stdout and talk on stderr."""
 
 import errno
+import gc
 import io
 import json
 import os
@@ -16,12 +17,14 @@ from typing import Any
 import pytest
 
 from ampcommit import __version__, cli
+from ampcommit.__main__ import start
 from tests.conftest import CHILD, PARENT, Repo, command, url
 
 Enter = Callable[[str], None]
 Run = Callable[..., "Done"]
 
 LINK = f"Amp-Thread-ID: {url(PARENT)}"
+MAIN = Path(cli.__file__).with_name("__main__.py")
 IMPORTABLE = os.pathsep.join(filter(None, sys.path))  # what we can import, a child can, too
 
 
@@ -457,10 +460,12 @@ def test_no_colour_in_a_pipe(installed: Repo) -> None:
 def test_the_module_is_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """`python -m ampcommit` and `ampcommit` are the same."""
     monkeypatch.setattr(sys, "argv", ["ampcommit", "--version"])
-    with pytest.raises(SystemExit) as left:
-        runpy.run_module("ampcommit", run_name="__main__")
-
-    assert (left.value.code, capsys.readouterr().out) == (0, f"ampcommit {__version__}\n")
+    before = gc.get_threshold()
+    for run in (lambda: runpy.run_path(str(MAIN), run_name="__main__"), start):
+        with pytest.raises(SystemExit) as left:
+            run()
+        assert (left.value.code, capsys.readouterr().out) == (0, f"ampcommit {__version__}\n")
+    gc.set_threshold(*before)
 
 
 def test_the_module_can_be_run(installed: Repo) -> None:
