@@ -3,7 +3,7 @@
 import os
 import time
 
-from ampcommit.current import USE_SECONDS, current, use_file
+from ampcommit.current import USE_SECONDS, Current, current, use_file
 from ampcommit.errors import SetupError
 from ampcommit.files import make_own_folder, write_atomic
 from ampcommit.gitcmd import Git
@@ -21,37 +21,26 @@ MOST = 10
 """How many candidates are listed where nobody names the thread."""
 
 
-class AtWork:
+class AtWork(Current):
     """
-    The thread at work in a work tree (None: not known) and its `source`: `env`, `use`, `guess` or None.
+    What `current` shows: what is known (or guessed: `source` is `guess` then), and for how long.
 
-    A message is no source here: there is none. `variable` names the environment variable behind `env`;
-    `since` and `ends` (ISO 8601, UTC) say when the word behind `use` was given or last confirmed by a commit,
-    and when it ends without another. `candidates` are guesses with where each was found, the likeliest first;
-    they are looked for only where neither the agent nor a person names the thread, and the first is `thread` then.
+    A message is no source here: there is none. `since` and `ends` (ISO 8601, UTC) say when the word behind
+    `use` was given or last confirmed by a commit, and when it ends without another. `candidates` are guesses
+    with where each was found, the likeliest first; they are looked for only where neither the agent nor a
+    person names the thread, and the first is `thread` then.
     """
 
-    __slots__ = ("candidates", "ends", "inside", "since", "source", "thread", "variable", "warnings")
+    __slots__ = ("candidates", "ends", "since")
 
     def __init__(
-        self,
-        thread: ThreadId | None,
-        source: str | None,
-        *,
-        inside: bool,
-        warnings: list[str],
-        variable: str | None = None,
-        set_at: float | None = None,
-        candidates: "list[tuple[ThreadId, str]] | None" = None,
+        self, known: Current, *, set_at: float | None = None, candidates: "list[tuple[ThreadId, str]] | None" = None
     ) -> None:
-        self.thread = thread
-        self.source = source
-        self.inside = inside
-        self.warnings = warnings
-        self.variable = variable
+        self.candidates = candidates or []
+        thread, source = (self.candidates[0][0], "guess") if self.candidates else (known.thread, known.source)
+        super().__init__(thread, source, known.inside, known.warnings, known.variable)
         self.since = None if set_at is None else _iso(set_at)
         self.ends = None if set_at is None else _iso(set_at + USE_SECONDS)
-        self.candidates = candidates or []
 
 
 def use(text: str, environ: "Mapping[str, str]", folder: str = ".") -> ThreadId:
@@ -82,19 +71,9 @@ def at_work(environ: "Mapping[str, str]", folder: str = ".") -> AtWork:
     place = Place.of_folder(git)
     known = current(environ, place)
     if known.thread:
-        set_at = _set_at(place) if known.source == "use" else None
-        return AtWork(
-            known.thread,
-            known.source,
-            inside=known.inside,
-            warnings=known.warnings,
-            variable=known.variable,
-            set_at=set_at,
-        )
+        return AtWork(known, set_at=_set_at(place) if known.source == "use" else None)
     remote = repository(read_settings(git, environ, top=place.top).remotes)
-    found = guesses(environ, place.top, most=MOST, remote=remote)
-    thread, source = (found[0][0], "guess") if found else (None, None)
-    return AtWork(thread, source, inside=known.inside, warnings=known.warnings, candidates=found)
+    return AtWork(known, candidates=guesses(environ, place.top, most=MOST, remote=remote))
 
 
 def _set_at(place: Place) -> float | None:

@@ -8,6 +8,7 @@ import pytest
 from ampcommit import render_threads
 from ampcommit.at_work import AtWork
 from ampcommit.chain import Lineage
+from ampcommit.current import Current
 from ampcommit.record import ThreadId
 from ampcommit.resolve import Outcome
 from ampcommit.threads import Chain
@@ -18,8 +19,10 @@ Capture = pytest.CaptureFixture[str]
 
 def at_work(thread: str | None, source: str | None, **others: Any) -> AtWork:
     """Return what is at work."""
+    candidates = others.pop("candidates", None)
     fields: dict[str, Any] = {"inside": False, "warnings": []}
-    return AtWork(ThreadId(thread) if thread else None, source, **fields | others)
+    known = Current(ThreadId(thread) if thread else None, source, **fields | others)
+    return AtWork(known, candidates=candidates)
 
 
 @pytest.mark.parametrize("state", ["complete", "partial", "cycle", "unknown"])
