@@ -5,7 +5,7 @@ import sys
 import time
 
 from ampcommit.current import cleared
-from ampcommit.files import make_own_folder, open_made
+from ampcommit.files import entered, make_own_folder, open_made
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def start_resolver(thread: "ThreadId", place: "Place", environ: "Mapping[str, st
 def _requested(folder: str, thread: str, mode: int) -> bool:
     """Leave the request; say whether it is new, or so old that it may be tried again."""
     path = os.path.join(folder, thread)
-    make_own_folder(folder, mode | (mode & 0o444) >> 2)  # whoever may read may enter
+    make_own_folder(folder, entered(mode))
     try:
         seen = os.lstat(path)
     except FileNotFoundError:

@@ -118,6 +118,11 @@ def make_own_folder(path: str, mode: int = 0o700) -> None:
         _make_one(path, mode)
 
 
+def entered(mode: int) -> int:
+    """Return the permissions of a folder for files of *mode*: whoever may read them may enter."""
+    return mode | (mode & 0o444) >> 2
+
+
 def _make_one(path: str, mode: int) -> None:
     try:
         os.mkdir(path, mode)

@@ -10,7 +10,7 @@ import stat
 import sys
 
 from ampcommit.errors import LedgerError, RecordError
-from ampcommit.files import Lock, make_own_folder, open_made, read_all, write_all
+from ampcommit.files import Lock, entered, make_own_folder, open_made, read_all, write_all
 from ampcommit.record import VERSION, Record, canonical, parsed
 
 TYPE_CHECKING = False
@@ -74,7 +74,7 @@ class Ledger:
     def prepare(self) -> None:
         """Make the folder, the lock and an empty ledger, with the permissions of this clone whatever the umask."""
         folder = os.path.dirname(self.path)
-        mode = self._mode | (self._mode & 0o444) >> 2  # whoever may read may enter
+        mode = entered(self._mode)
         make_own_folder(folder, mode)
         now = os.stat(folder).st_mode
         if mode & ~now:

@@ -17,6 +17,7 @@ from ampcommit.errors import LedgerError
 from ampcommit.files import (
     Lock,
     ensure_streams,
+    entered,
     make_folder,
     make_own_folder,
     read_all,
@@ -520,3 +521,9 @@ def test_the_lock_is_not_inherited(tmp_path: Path) -> None:
     child.wait()
 
     assert free
+
+
+@pytest.mark.parametrize(("file", "folder"), [(0o600, 0o700), (0o660, 0o770), (0o664, 0o775), (0o640, 0o750)])
+def test_whoever_may_read_a_file_may_enter_its_folder(file: int, folder: int) -> None:
+    """Files that are shared lie in folders that are shared as far."""
+    assert entered(file) == folder
