@@ -71,7 +71,12 @@ def _asked(text: str, environ: "Mapping[str, str]", folder: str, place: Place) -
         return thread
     if "://" in text:
         return named(text, read_settings(Git(folder, environ), environ, top=place.top).hosts)
-    if shown := show(text, environ, folder).threads:
+    try:
+        shown = show(text, environ, folder).threads
+    except MisuseError as error:
+        hint = "name a thread, T-…, its link, or a commit as git does"
+        raise MisuseError(f"{text!a} is neither a thread nor a commit here", hint=hint) from error
+    if shown:
         return shown[-1]
     raise MisuseError(f"no thread is known for the commit {text!a}", hint="`ampcommit show` says what is known of it")
 

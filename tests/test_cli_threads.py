@@ -101,9 +101,13 @@ def test_an_unknown_thread_is_a_gap_and_no_error(run: Run) -> None:
     assert out.splitlines()[-1].startswith("(unknown:")
 
 
-def test_a_revision_that_does_not_exist_is_a_misuse(run: Run) -> None:
-    """Without any commit there is no HEAD to begin at."""
-    assert run("chain")[0] == 2
+@pytest.mark.parametrize("named", ["HEAD", "T-1", "nosuch", ""])
+def test_what_is_neither_thread_nor_commit_is_a_misuse(run: Run, named: str) -> None:
+    """Who mistyped a thread is not told of commits alone."""
+    status, out, err = run("chain", named)
+
+    assert (status, out) == (2, "")
+    assert err.startswith(f"error: {named!a} is neither a thread nor a commit here\n hint: name a thread, T-…, ")
 
 
 def test_asking_without_an_amp_is_refused_with_a_way_out(run: Run) -> None:
