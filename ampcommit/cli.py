@@ -23,7 +23,6 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
 )
-cli_threads.add_to(app)
 ledger_app = typer.Typer(help="Look into the ledger of this clone.", no_args_is_help=True)
 app.add_typer(ledger_app, name="ledger")
 
@@ -123,6 +122,9 @@ def show(
     from ampcommit import show as verb
 
     render.shown(verb.show(commit, os.environ), as_json=as_json)
+
+
+cli_threads.add_to(app)
 
 
 @app.command()
