@@ -19,7 +19,8 @@ PARENT = "T-01a1f7e3-a087-75c8-93d6-905e87056e81"
 CHILD = "T-01a1f7e3-a0f0-741a-b744-dc84b74290e9"
 OTHER = "T-01a1f7e4-a2a3-73ba-b37f-b07db4084237"
 
-_FOREIGN = ("GIT_", "AMP", "AGENT", "AI_AGENT", "XDG_", "GITHUB_", "GITLAB_", "CI", "BUILDKITE", "CLAUDECODE")
+_FOREIGN: tuple[str, ...] = ("GIT_", "AMP", "AGENT", "AI_AGENT", "XDG_", "CLAUDECODE")
+_FOREIGN += ("GITHUB_", "GITLAB_", "CI", "BUILDKITE", "PRE_COMMIT")
 
 
 def url(thread: str) -> str:
