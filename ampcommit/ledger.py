@@ -105,6 +105,10 @@ class Ledger:
             return []
         return [line for line in _hits(self._mapped(), needles[0]) if all(needle in line for needle in needles[1:])]
 
+    def whole(self) -> "mmap | bytes":
+        """Return every whole line, as one piece of memory to search in; empty if there is no ledger yet."""
+        return self._mapped() if os.path.lexists(self.path) else b""
+
     def _mapped(self) -> "mmap | bytes":
         """Return the whole lines as one piece of memory; it is the same one until the ledger has grown."""
         from mmap import PROT_READ, mmap  # never in a hook

@@ -282,6 +282,16 @@ def test_a_ledger_of_nothing_but_a_torn_line_shows_nothing(ledger: Ledger) -> No
     assert [*ledger.lines(), *ledger.find(b"x")] == []
 
 
+def test_the_whole_lines_are_one_piece_of_memory(ledger: Ledger) -> None:
+    """Who searches on his own sees every whole line and nothing of a torn one; without a ledger, nothing."""
+    assert ledger.whole() == b""
+    before = filled(ledger, 2)
+    with Path(ledger.path).open("ab") as stream:
+        stream.write(b"torn")
+
+    assert before == ledger.whole()[:]
+
+
 FOREIGN = [b"hello", b"", b"null", b"[]", b"<<<<<<< HEAD", bytes(500), b"[" * 100_000, b'{"v":1}', b'{"kind":"x"}']
 
 
