@@ -48,12 +48,6 @@ def _share(value: str) -> str:
     return value
 
 
-def _demand(value: str) -> bool:
-    if _boolean(value):
-        raise ValueError("is not enforced by this version; it must be false")
-    return False
-
-
 # Key as people write it, how a value is read, the default; a tuple as the default: the key may be given many times.
 _TABLE: "tuple[tuple[str, Callable[[str], object], object], ...]" = (
     ("mode", _choice("require", "warn", "off"), "require"),
@@ -65,7 +59,7 @@ _TABLE: "tuple[tuple[str, Callable[[str], object], object], ...]" = (
     ("maxSubject", _count, 72),
     ("minBody", _count, 0),
     ("exempt", _exemption, ("merge", "fixup")),
-    ("record", _demand, False),
+    ("record", _boolean, False),
     ("evidence", _share, "off"),
 )
 KEYS = tuple(name for name, _, _ in _TABLE)
@@ -87,6 +81,6 @@ CLONE_BY_NAME: "dict[str, tuple[str, Callable[[str], object], object]]" = {
 def understood(key: str, value: str | None) -> object:
     """Return what *value* (None: the key stands alone) means for *key*; a `ValueError` says what it must be."""
     read = (BY_NAME.get(key) or CLONE_BY_NAME[key])[1]
-    if value is None and read not in (_boolean, _demand):
+    if value is None and read is not _boolean:
         raise ValueError("needs a value")
     return read("true" if value is None else value)  # a key alone is git's way to say yes

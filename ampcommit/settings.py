@@ -72,8 +72,12 @@ class Settings:
         """Say whether somebody set this key: a built-in limit only warns."""
         return self.origins[name] != DEFAULT
 
-    def apply(self, pairs: "Pairs", origin: str) -> None:
-        """Take over *pairs* of lower-case key and value (None: the key alone), the later ones winning."""
+    def apply(self, pairs: "Pairs", origin: str, text: str = "") -> None:
+        """
+        Take over *pairs* of lower-case key and value (None: the key alone), the later ones winning.
+
+        *text* is the file they stand in, for the number of a line in which something is wrong.
+        """
         lists: dict[str, list[object]] = {}
         for key, value in pairs:
             if key not in BY_NAME:
@@ -86,7 +90,7 @@ class Settings:
             try:
                 meaning = understood(key, value)
             except ValueError as error:
-                self.problems.append(f"{origin}: {name} {error}")
+                self.problems.append(f"{origin}{_line_of(text, key, value)}: {name} {error}")
                 continue
             if isinstance(default, tuple):
                 lists.setdefault(name, []).append(meaning)
@@ -95,7 +99,7 @@ class Settings:
 
     def _of_clone(self, key: str, value: str | None, origin: str) -> None:
         if key not in CLONE_BY_NAME:
-            self.problems.append(f"{origin}: unknown key {key!a}")
+            self.warnings.append(f"{origin}: unknown key {key!a} does nothing")
         elif origin == FILE:
             where = "counts only in git config and the environment, so that a cloned repository cannot set it"
             self.warnings.append(f"{origin}: {key} {where}")
@@ -148,16 +152,25 @@ def read_committed(git: "Git", commit: str) -> Settings:
     if not listed:
         return settings
     mode, _, blob, size = (field.decode("ascii") for field in listed)
-    settings.file = f"{commit}:{POLICY_FILE}"
+    settings.file = origin = f"{commit}:{POLICY_FILE}"
     if not mode.startswith("100") or (size.isdigit() and int(size) > _FILE_LIMIT):
         raise PolicyError(f"{settings.file} is not a small regular file", hint="commit one that is")
-    git("cat-file", "-e", blob)
+    text = git("cat-file", "blob", blob).decode("utf-8", "replace")
     try:
         pairs = _pairs(git("config", "-z", "--no-includes", "--list", "--blob", blob))
     except GitError as error:
-        raise PolicyError(f"{settings.file} is broken: {error}", hint="mend it, and commit that") from error
-    settings.apply(_ours(pairs, settings), FILE)
+        raise PolicyError(f"{origin} is broken: {error}", hint="mend it, and commit that") from error
+    settings.apply(_ours(pairs, settings), FILE, text)
     return settings
+
+
+def _line_of(text: str, key: str, value: str | None) -> str:
+    """Return, with a colon before it, the number of the line of *text* that sets *key* to *value*; else nothing."""
+    for number, line in enumerate(text.split("\n"), 1):
+        name = line.rpartition("]")[2].lstrip()  # a section may stand on the same line
+        if name.lower().startswith(key) and (value or "") in name:
+            return f":{number}"
+    return ""
 
 
 def _ours(pairs: "Pairs", settings: Settings) -> "Pairs":

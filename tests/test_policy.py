@@ -25,6 +25,7 @@ def test_the_keys_are_those_of_the_docs() -> None:
         ("exempt", "path:docs/*", "path:docs/*"),
         ("exempt", "bot:renovate*", "bot:renovate*"),
         ("record", "off", False),
+        ("record", None, True),
         ("evidence", "off", "off"),
     ],
 )
@@ -46,7 +47,7 @@ def test_a_value_is_understood(key: str, value: str | None, meaning: object) -> 
         ("maxsubject", "9999999"),
         ("exempt", "path:"),
         ("exempt", "everything"),
-        ("record", "true"),
+        ("record", "perhaps"),
         ("evidence", "0.5"),
     ],
 )
