@@ -1,15 +1,17 @@
 """Git is asked with bytes, answers with bytes, in bounded time, and nobody's settings change the answer."""
 
+import fcntl
 import os
 import resource
 import select
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from ampcommit.errors import GitError
-from ampcommit.gitcmd import LIMIT, Git, clean, version
+from ampcommit.gitcmd import LIMIT, PIECE, Git, clean, version
 from tests.conftest import Repo
 
 MEGABYTES = b"line\r\n\0\xff" * (5 * 131_072)
@@ -242,6 +244,18 @@ def test_git_gets_the_environment_given_and_no_other(stand_in: StandIn, monkeypa
     assert Git(environ={"PATH": os.environ["PATH"], "MINE": "given"})("x") == b"given-\n"
 
 
+@pytest.mark.parametrize("name", ["HEAD", "main", "v1"])
+def test_a_commit_is_here_or_not(repo: Repo, name: str) -> None:
+    """What names a commit is told from what names nothing, or a tree."""
+    git = Git(str(repo.path))
+    assert not git.has_commit(name)
+    repo.commit("-q", "-m", "s")
+    repo("tag", "-a", "-m", "x", "v1")
+
+    assert git.has_commit(name)
+    assert not git.has_commit(f"{name}^{{tree}}")
+
+
 def test_a_broken_pipe_ends_gits_own_children(stand_in: StandIn, tmp_path: Path) -> None:
     """Git starts with the default for SIGPIPE, which Python ignores: a pager that is closed ends its pipeline."""
     stand_in(f'{{ (yes); echo $? >"{tmp_path}/status"; }} | head -n 1')
@@ -258,6 +272,157 @@ def test_no_descriptor_of_ours_reaches_git(stand_in: StandIn, tmp_path: Path) ->
 
     assert b"pipe" in seen
     assert b"held.lock" not in seen
+
+
+# An answer as it comes.
+
+
+def test_a_stream_is_the_whole_answer_in_pieces(stand_in: StandIn) -> None:
+    """P44: megabytes go in and come out, byte for byte, and no piece is larger than what is read at once."""
+    stand_in("exec cat")
+    pieces = list(Git().stream("x", stdin=MEGABYTES * 3))
+
+    assert b"".join(pieces) == MEGABYTES * 3
+    assert max(map(len, pieces)) <= PIECE
+    assert pieces.count(b"") == 1
+    assert len(pieces) > 10
+
+
+def test_a_stream_comes_while_git_is_at_work(stand_in: StandIn, tmp_path: Path) -> None:
+    """What git has said is there before it says the rest."""
+    os.mkfifo(tmp_path / "go")
+    stand_in(f"echo one; read x <'{tmp_path}/go'; echo two")
+    pieces = filter(None, Git().stream("x"))
+
+    assert next(pieces) == b"one\n"
+    (tmp_path / "go").write_text("go\n")
+    assert list(pieces) == [b"two\n"]
+
+
+def test_a_stream_begins_when_git_knows_the_question(stand_in: StandIn, tmp_path: Path) -> None:
+    """One piece is empty: then git has been told all, and works while nobody listens."""
+    os.mkfifo(tmp_path / "told")
+    stand_in(f"cat >'{tmp_path}/told'; echo done")
+    pieces = Git().stream("x", stdin=b"all of it")
+
+    assert next(pieces) == b""
+    assert (tmp_path / "told").read_bytes() == b"all of it"
+    assert b"".join(pieces) == b"done\n"
+
+
+def test_a_stream_has_no_limit(stand_in: StandIn) -> None:
+    """What is not kept may be longer than what we read of one answer."""
+    stand_in(f"exec head -c {LIMIT + 1} /dev/zero")
+
+    assert sum(map(len, Git().stream("x"))) == LIMIT + 1
+
+
+def test_a_stream_of_nothing_is_empty(stand_in: StandIn) -> None:
+    """No answer has no pieces, and git's stdin is empty, never the terminal."""
+    stand_in("exec cat")
+
+    assert b"".join(Git().stream("x")) == b""
+
+
+CHATTER = {
+    "before it listens": "head -c 3000000 /dev/zero >&2; exec cat",
+    "while it listens": "exec tee /dev/stderr",
+    "behind its answer": "cat; exec head -c 3000000 /dev/zero >&2",
+    "with the other ear closed": "exec 0<&-; head -c 3000000 /dev/zero >&2; head -c 5242880 /dev/zero",
+}
+
+
+@pytest.mark.parametrize("script", CHATTER.values(), ids=CHATTER)
+def test_what_git_mutters_holds_nobody_up(stand_in: StandIn, script: str) -> None:
+    """Megabytes on stderr are read whenever they come, also while our question is still being written."""
+    stand_in(script)
+
+    assert sum(map(len, Git().stream("x", stdin=MEGABYTES))) == len(MEGABYTES)
+
+
+def test_a_stream_that_fails_says_why_behind_its_last_piece(stand_in: StandIn) -> None:
+    """What was said before the failure was yielded, and the failure is not lost; megabytes of advice hide no reason."""
+    stand_in("echo half; echo 'warning: w' >&2; echo 'fatal: no' >&2; head -c 3000000 /dev/zero >&2; exit 128")
+    pieces: list[bytes] = []
+    with pytest.raises(GitError, match=r"git x ended with status 128: fatal: no"):
+        pieces.extend(Git().stream("-c", "a.b=c", "x"))
+
+    assert b"".join(pieces) == b"half\n"
+
+
+def test_a_killed_git_ends_no_stream_well(stand_in: StandIn) -> None:
+    """A git that somebody killed has not told all."""
+    stand_in("echo half; kill -9 $$")
+
+    with pytest.raises(GitError, match="status -9"):
+        list(Git().stream("x"))
+
+
+def test_a_stream_without_git_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without git there is a hint, as for any other question."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(GitError, match="not on PATH"):
+        list(Git().stream("x"))
+
+
+def gone(process: bytes) -> bool:
+    """Say whether there is no process with this id, not even one that nobody waited for."""
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("script", ["exec yes", "exec sleep 60", "exec >&-; exec sleep 60"])
+def test_who_stops_listening_ends_git(stand_in: StandIn, script: str) -> None:
+    """Whether it goes on talking, is silent or does not end: git is gone when nobody listens any more."""
+    stand_in(f"echo $$; {script}")
+    pieces = filter(None, Git().stream("x", stdin=MEGABYTES))
+    process = next(pieces).split()[0]
+    assert not gone(process)
+    del pieces
+
+    assert gone(process)
+
+
+def test_an_interrupt_ends_a_stream_too(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """E43: Ctrl-C while a long history is read leaves no git behind."""
+    stand_in("echo $$; exec yes")
+    pieces = filter(None, Git().stream("x"))
+    process = next(pieces).split()[0]
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "read", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        list(pieces)
+    assert gone(process)
+
+
+def test_a_git_that_does_not_end_is_ended(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream may take its time; but a git that has said all and stays is not waited for for ever."""
+    stand_in("echo $$; exec >&- 2>&-; exec sleep 60")
+    pieces, hours = filter(None, Git().stream("x")), iter(range(0, 10**9, 3600))
+    process = next(pieces).split()[0]
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(hours)))
+    with pytest.raises(GitError, match="git x did not end"):
+        list(pieces)
+
+    assert gone(process)
+
+
+def test_a_pipe_that_cannot_be_widened_serves_as_well(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system allows no larger pipe, the answer is the same."""
+    stand_in("exec cat")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(fcntl, "fcntl", refuse)
+
+    assert b"".join(Git().stream("x", stdin=MEGABYTES)) == MEGABYTES
 
 
 @pytest.mark.parametrize(
