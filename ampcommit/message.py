@@ -197,6 +197,28 @@ def trailers(text: bytes, environ: "Mapping[str, str]") -> list[Trailer]:
     return found
 
 
+def plain_trailers(text: bytes) -> list[Trailer] | None:
+    """
+    Return the trailers of a commit with this *text* where its shape leaves no doubt; None where only git can tell.
+
+    No doubt leaves a last paragraph in which nothing looks like a trailer, and one with nothing but `Key: value`.
+    """
+    text = _without_blank_lines(text)
+    if not _possible(text):
+        return []
+    above, _, block = text.rpartition(b"\n\n")
+    lines = block.removesuffix(b"\n").split(b"\n")
+    if not above or b"\r" in text or b"#" + _CUT in text or b"Conflicts:\n" in text + b"\n":
+        return None
+    found = []
+    for line in lines:
+        key, colon, value = line.partition(b":")
+        if not colon or not key.isascii() or not key.replace(b"-", b"a").isalnum():
+            return None
+        found.append(Trailer(key, value.strip(BLANK)))
+    return found
+
+
 def _without_blank_lines(text: bytes) -> bytes:
     """Return *text* from its first line that is not blank."""
     content = len(text) - len(text.lstrip(BLANK))
@@ -209,7 +231,7 @@ def _possible(text: bytes) -> bool:
 
     Trailers stand in the last paragraph, behind which git passes over comments, and each has a colon.
     """
-    if b"#" + _CUT in text:
+    if b"#" + _CUT in text or b"Conflicts:\n" in text:  # git passes over lines with a tab, too, and blank ones between
         return True
     content = False
     for line in reversed(text.split(b"\n")[1:]):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ampcommit.call import Call
 from ampcommit.gitcmd import clean
 from ampcommit.linking import REJECTED, commit_msg
-from ampcommit.message import BLANK, Draft, Trailer, displaced, linked, subject_and_body, trailers
+from ampcommit.message import BLANK, Draft, Trailer, displaced, linked, plain_trailers, subject_and_body, trailers
 from tests.conftest import CHILD, OTHER, PARENT, Repo, url
 
 U = url(PARENT)
@@ -283,6 +283,7 @@ def test_git_decides_what_a_trailer_is(text: bytes) -> None:
         pytest.param(b"s\n\nA: 1\n\n \n# comment\n", id="a blank line with a space before a comment"),
         pytest.param(b"s\n\nA: 1\n\n# one\n\n# two\n", id="two comments"),
         pytest.param(b"s\n\nA: 1\n\n#one\nConflicts:\n\tf\n", id="conflicts"),
+        pytest.param(b"s\n\nA: 1\n\nConflicts:\n\tf\n\n\tg\n", id="P58 conflicts with a blank line"),
         pytest.param(b"s\r\n\r\nA: 1\r\n", id="CRLF"),
         pytest.param(b"s\n\nA: 1", id="no line feed at the end"),
         pytest.param(b"s\n\nA: 1\n\n" + CUT + b"\nbelow\n", id="P24 scissors"),
@@ -324,6 +325,66 @@ def test_nobodys_settings_change_what_is_seen(monkeypatch: pytest.MonkeyPatch) -
 def test_a_dash_line_above_the_scissors_does_not_hang(text: bytes) -> None:
     """Git before 2.45 would run for ever; it is asked in a way that it answers."""
     assert len(trailers(text, os.environ)) < 2
+
+
+@settings(max_examples=250, deadline=None)
+@given(messages(cut=False))
+def test_a_plain_block_is_what_git_sees(text: bytes) -> None:
+    """Where the shape leaves no doubt, it is read as git would; where it leaves one, nothing is said."""
+    plain = plain_trailers(text)
+
+    assert plain is None or plain == seen_by_git(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "pairs"),
+    [
+        (b"s\n\nA: 1\n", {b"A": b"1"}),
+        (b"s\n\nA: 1", {b"A": b"1"}),
+        (b"\n \ns\n\nA: 1\n", {b"A": b"1"}),
+        (b"s\n\nb\n\n\nA-b:1\nC: \n--:\t2 \n", {b"A-b": b"1", b"C": b"", b"--": b"2"}),
+        (b"s\n\nA: 1: 2\n", {b"A": b"1: 2"}),
+        (b"#s\n\nA: 1\n", {b"A": b"1"}),
+        (b"", {}),
+        (b"A: 1\n", {}),
+        (b"s\n\nprose\n", {}),
+        (b"s\n\nA: 1\n\nprose\n", {}),
+        (b"s\n\nprose\n\n# c\n\n", {}),
+    ],
+)
+def test_a_plain_block_needs_no_git(text: bytes, pairs: dict[bytes, bytes]) -> None:
+    """V06: most messages end with a block of trailers, or with prose, and git is not asked about them."""
+    expected = [Trailer(key, value) for key, value in pairs.items()]
+
+    assert plain_trailers(text) == expected == seen_by_git(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(b"s\nA: 1\n", id="P03 the first paragraph"),
+        pytest.param(b"A: 1\nB: 2\n", id="P03 the first paragraph, of nothing else"),
+        pytest.param(b"s\n\nprose: x\nand more\nA: 1\n", id="P02 below prose"),
+        pytest.param(b"s\n\nA: 1\n b\n", id="P12 folded"),
+        pytest.param(b"s\n\nA : 1\n", id="P08 a blank before the colon"),
+        pytest.param(b"s\n\nA: 1\n\n", id="a blank line at the end"),
+        pytest.param(b"s\n\nA: 1\n# c\n", id="P33 a comment"),
+        pytest.param(b"s\n\nA: 1\n\n" + CUT, id="P24 scissors"),
+        pytest.param(b"s\n\nprose\n" + CUT + b"prose\n", id="P24 scissors without a colon"),
+        pytest.param(b"s\n\nA: 1\n\nConflicts:\n\tf\n", id="P58 conflicts"),
+        pytest.param(b"s\n\nA: 1\n\nConflicts:\n\tf\n\n\tg\n", id="P58 conflicts with a blank line"),
+        pytest.param(b"s\n\nA: 1\n\nConflicts:", id="P58 conflicts without an end"),
+        pytest.param(b"s\r\n\r\nA: 1\r\n", id="P36 CRLF"),
+        pytest.param(b"s\n\nA: 1\r\nB: 2\r\n", id="P36 CRLF in the block"),
+        pytest.param(b"s\n\nA\xc3\xa9: 1\n", id="P08 a key that is no ASCII"),
+        pytest.param(b"s\n\n: 1\n", id="P14 no key"),
+        pytest.param(b"s\n \nA: 1\n", id="P39 a blank line with a blank"),
+        pytest.param(b"s\n\nA: 1\n(cherry picked from commit a)\n", id="P52 cherry-picked"),
+    ],
+)
+def test_a_doubt_is_left_to_git(text: bytes) -> None:
+    """Where git might see something else, it is asked."""
+    assert plain_trailers(text) is None
 
 
 # Where our line goes.
