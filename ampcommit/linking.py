@@ -11,7 +11,7 @@ from ampcommit.gitcmd import version
 from ampcommit.link import KEY
 from ampcommit.message import Draft, Trailer, linked, trailers
 from ampcommit.note import LIMIT
-from ampcommit.rules import Case, judged
+from ampcommit.rules import Case, Grounds, judged
 from ampcommit.settings import Settings, repository
 from ampcommit.threads import Offline, walk
 
@@ -102,10 +102,8 @@ def _case(call: Call, draft: Draft, seen: list[Trailer], at_work: Current, setti
         settings,
         at_work=at_work,
         chain_of=lambda thread: walk(thread, offline),
-        merge=call.place.merging(),
         demanded=settings["authors"] == "everyone" or at_work.inside,
-        exists=call.git.has_commit,
-        paths=lambda: _staged(call),
+        grounds=Grounds(merge=call.place.merging(), exists=call.git.has_commit, paths=lambda: _staged(call)),
     )
 
 

@@ -15,14 +15,45 @@ if TYPE_CHECKING:
 
     from ampcommit.current import Current
     from ampcommit.message import Trailer
+    from ampcommit.records import Said
     from ampcommit.settings import Settings
     from ampcommit.threads import Chain
 
     Check = Callable[["Case", "Settings"], Iterator[Finding]]
 
 _LINK_LIMIT = 2048
+_SCHEME = "https://"
+_OLDER_KEY = b"amp-thread"  # of clients before 2026; with `linkIn = message` it counts as ours
 _FIXUPS = ("fixup! ", "squash! ", "amend! ")
 _REVERTS = ('Revert "', 'Reapply "')
+
+
+class Grounds:
+    """
+    What an exemption may stand on: whether it is a merge, and then whether it has `own_changes`; its changed `paths`.
+
+    `exists` says of an id whether there is such a commit, `before` names the exemption `before:…` that covers this
+    one, `bot` who the forge says is the author of the request.
+    """
+
+    __slots__ = ("before", "bot", "exists", "merge", "own_changes", "paths")
+
+    def __init__(
+        self,
+        *,
+        merge: bool = False,
+        own_changes: "Callable[[], bool]" = bool,
+        paths: "Callable[[], list[str]]" = list,
+        exists: "Callable[[str], bool]" = lambda _: False,
+        before: str | None = None,
+        bot: str | None = None,
+    ) -> None:
+        self.merge = merge
+        self.own_changes = own_changes
+        self.paths = paths
+        self.exists = exists
+        self.before = before
+        self.bot = bot
 
 
 class Case:
@@ -30,20 +61,24 @@ class Case:
     One commit message before its judge: what git sees in it, and what is known around it.
 
     `links` are the accepted threads in order, each once, where it stands last; `faults` the values
-    of our key that are not accepted. `demanded` says whether a missing link counts at all.
+    of our key that are not accepted. `demanded` says whether a missing link counts at all, `records`
+    what is recorded of the commit (None: nobody looked).
     """
 
     __slots__ = (
+        "_exempt",
+        "_exemptions",
         "body",
         "chain_of",
         "current",
+        "damage",
         "demanded",
         "displaced",
-        "exempt_by",
         "faults",
+        "grounds",
         "inside",
         "links",
-        "merge",
+        "records",
         "subject",
     )
 
@@ -55,34 +90,51 @@ class Case:
         *,
         at_work: "Current | None" = None,
         chain_of: "Callable[[ThreadId], Chain] | None" = None,
-        merge: bool = False,
         demanded: bool = True,
-        exists: "Callable[[str], bool]" = lambda _: False,
-        paths: "Callable[[], list[str]]" = list,
+        grounds: Grounds | None = None,
+        records: "list[Said] | None" = None,
+        damage: str | None = None,
     ) -> None:
         self.subject, body = subject_and_body(text)
         self.body = body.replace("\r\n", "\n")
         if seen:  # the block is not prose
             self.body = self.body.rpartition("\n\n")[0]
-        ours = [trailer.value.decode("utf-8", "backslashreplace") for trailer in seen if trailer.ours]
-        values = [parse(value, settings.hosts) for value in ours]
+        anywhere, visible = settings["linkIn"] == "message", sum(trailer.ours for trailer in seen)
+        ours = [one.value for one in seen if one.ours or (anywhere and one.key.lower() == _OLDER_KEY)]
+        values = [parse(value.decode("utf-8", "backslashreplace"), settings.hosts) for value in ours]
         links = [value for value in values if isinstance(value, ThreadId)]
-        if settings["linkIn"] == "message":
+        if anywhere:
             links = _anywhere(text, settings.hosts) + links
         self.links = unique(links)
         self.faults = [value for value in values if isinstance(value, Fault)]
         # With a trailer of ours there, only plain lines count as lost; git saw the last ones.
         carrying = displaced(text)
         plain = [line for line in carrying if line.lower().startswith(KEY.lower().encode())]
-        self.displaced = plain[: max(0, len(plain) - len(values))] if values else carrying
-        self.merge = merge
+        self.displaced = plain[: max(0, len(plain) - visible)] if visible else carrying
         self.demanded = demanded
+        self.grounds = grounds or Grounds()
+        self.records = records
+        self.damage = damage  # what is wrong with the ledger, if anything
+        self._exemptions = settings.exempt
+        self._exempt: list[str | None] = []
         self.inside = at_work is not None and at_work.inside
-        self.exempt_by = _exemption(self, settings, exists, paths)
         # What a message says weighs more than what a person had set by hand.
         binding = at_work is not None and (at_work.source == "env" or not self.links)
         self.current = at_work.thread if at_work and binding else None
         self.chain_of = chain_of
+
+    @property
+    def exempt_by(self) -> str | None:
+        """Which `exempt` of the policy frees this commit from carrying a link; git is asked only when this is."""
+        if not self._exempt:
+            kinds = sorted(self._exemptions, key="merge".__ne__)  # a merge is one, whatever else it may be
+            self._exempt.append(self.grounds.before or next((kind for kind in kinds if _frees(kind, self)), None))
+        return self._exempt[0]
+
+    @property
+    def excused(self) -> str | None:
+        """The exemption that this commit needed; None if it needed none."""
+        return self._exempt[0] if self._exempt else None
 
 
 def judged(case: Case, settings: "Settings", checks: "tuple[Check, ...] | None" = None) -> list[Finding]:
@@ -100,7 +152,8 @@ def judged(case: Case, settings: "Settings", checks: "tuple[Check, ...] | None" 
 def has_link(case: Case, _: "Settings") -> "Iterator[Finding]":
     """AC101, AC102: the commit carries a link to its thread, where git sees it."""
     linked = bool(case.links or case.faults)
-    if case.exempt_by or not (case.demanded or linked):
+    fine = linked and not case.displaced
+    if fine or not (case.demanded or linked) or case.exempt_by:
         return
     if case.displaced:
         line = terminal(case.displaced[-1].strip(), 120)
@@ -110,7 +163,7 @@ def has_link(case: Case, _: "Settings") -> "Iterator[Finding]":
             f"the line “{line}” is no trailer for git",
             "put it into the last paragraph, at the start of its line, with nothing but trailers beside it",
         )
-    elif not linked:
+    else:
         yield Finding("AC101", "error", "the message has no link to an Amp thread", _how_to_link(case))
 
 
@@ -146,8 +199,14 @@ def current_is_last(case: Case, _: "Settings") -> "Iterator[Finding]":
 
 def is_detailed(case: Case, settings: "Settings") -> "Iterator[Finding]":
     """AC201, AC202: subject and body have the length that the policy asks for; a built-in limit only warns."""
-    if case.exempt_by or case.merge or case.subject.startswith(_FIXUPS + _REVERTS):
+    if not case.demanded or case.grounds.merge or case.subject.startswith(_FIXUPS + _REVERTS):
         return
+    findings = list(_measured(case, settings))
+    if findings and not case.exempt_by:
+        yield from findings
+
+
+def _measured(case: Case, settings: "Settings") -> "Iterator[Finding]":
     length, least, most = len(case.subject), settings.number("minSubject"), settings.number("maxSubject")
     if length < least:
         text = f"the subject has {length} characters, fewer than {least}"
@@ -184,32 +243,36 @@ def _how_to_link(case: Case) -> str:
 
 def _anywhere(text: bytes, hosts: "tuple[str, ...]") -> list[ThreadId]:
     """Return the threads of all accepted links in *text*, as `linkIn = message` counts them."""
-    said, found = text.decode("utf-8", "replace"), []
-    lower, at = said.lower(), 0
-    while (at := lower.find("https://", at)) >= 0:
-        most = min(len(said), at + _LINK_LIMIT)
+    said, found = text.decode("latin-1"), []  # a character for each byte: none moves when case is ignored
+    lower = said.lower()
+    at = lower.find(_SCHEME)
+    while at >= 0:
+        following = lower.find(_SCHEME, at + 1)
+        most = min(at + _LINK_LIMIT, following if following > 0 else len(said))
         end = next((i for i in range(at, most) if said[i] not in PLAIN), most)
         link = parse(said[at:end].rstrip(".,;:!?)'*_~"), hosts)
         if isinstance(link, ThreadId):
             found.append(link)
-        at += len("https://")
+        at = following
     return found
 
 
-def _exemption(
-    case: Case, settings: "Settings", exists: "Callable[[str], bool]", paths: "Callable[[], list[str]]"
-) -> str | None:
-    """Return which `exempt` of the policy frees this commit from carrying a link."""
-    for kind in settings.exempt:
-        if kind == "merge" and case.merge:
-            return kind
-        if kind == "fixup" and case.subject.startswith(_FIXUPS):
-            return kind
-        if kind == "revert" and case.subject.startswith(_REVERTS) and exists(_reverted(case.body)):
-            return kind
-        if kind.startswith("path:") and _all_match(paths(), kind[5:]):
-            return kind
-    return None
+def _frees(kind: str, case: Case) -> bool:
+    """Say whether the exemption *kind* of the policy covers this commit."""
+    grounds = case.grounds
+    if kind == "merge":
+        return grounds.merge and not grounds.own_changes()
+    if kind == "fixup":
+        return case.subject.startswith(_FIXUPS)
+    if kind == "revert":
+        reverted = _reverted(case.body)
+        return bool(reverted) and case.subject.startswith(_REVERTS) and grounds.exists(reverted)
+    if kind.startswith("path:"):
+        return _all_match(grounds.paths(), kind[5:])
+    if kind.startswith("bot:"):
+        # The brackets belong to a bot's name; in a pattern they would stand for one letter.
+        return grounds.bot is not None and _all_match([grounds.bot], kind[4:].replace("[bot]", "[[]bot]"))
+    return False  # `before:…` is known already
 
 
 def _reverted(body: str) -> str:
@@ -218,8 +281,8 @@ def _reverted(body: str) -> str:
     return Sha.maybe(word) or ""
 
 
-def _all_match(paths: list[str], pattern: str) -> bool:
-    """Say whether there are *paths* and every one matches *pattern*, in which `*` also crosses folders."""
+def _all_match(names: list[str], pattern: str) -> bool:
+    """Say whether there are any *names* and every one matches *pattern*, in which `*` also crosses folders."""
     from fnmatch import fnmatchcase  # imports re; only for a policy that asks
 
-    return bool(paths) and all(fnmatchcase(path, pattern) for path in paths)
+    return bool(names) and all(fnmatchcase(name, pattern) for name in names)

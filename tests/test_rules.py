@@ -1,6 +1,7 @@
 """The policy: what it finds in a message, how hard it is about it, and what it says to do."""
 
 import os
+import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -9,7 +10,17 @@ import pytest
 from ampcommit.current import Current
 from ampcommit.message import trailers
 from ampcommit.record import Finding, ThreadId
-from ampcommit.rules import CHECKS, Case, current_is_last, has_link, is_detailed, judged, links_are_sound, unique
+from ampcommit.rules import (
+    CHECKS,
+    Case,
+    Grounds,
+    current_is_last,
+    has_link,
+    is_detailed,
+    judged,
+    links_are_sound,
+    unique,
+)
 from ampcommit.settings import FILE, Settings
 from ampcommit.threads import walk
 from tests.conftest import CHILD, OTHER, PARENT, url
@@ -31,7 +42,7 @@ def policy(*pairs: tuple[str, str]) -> Settings:
 def case(
     text: str | bytes,
     *pairs: tuple[str, str],
-    merge: bool = False,
+    grounds: Grounds | None = None,
     demanded: bool = True,
     inside: bool = False,
     current: str | None = None,
@@ -48,8 +59,8 @@ def case(
         policy(*pairs),
         at_work=at_work,
         chain_of=lambda thread: walk(thread, parents_of),
-        merge=merge,
         demanded=demanded,
+        grounds=grounds,
     )
 
 
@@ -66,14 +77,22 @@ def found(text: str | bytes, *pairs: tuple[str, str], **about: Any) -> list[Find
     return findings
 
 
-def codes(text: str | bytes, *pairs: tuple[str, str], **about: bool) -> list[str]:
+def codes(text: str | bytes, *pairs: tuple[str, str], **about: Any) -> list[str]:
     """Return the codes of the findings."""
     return [finding.code for finding in found(text, *pairs, **about)]
 
 
-def levels(text: str | bytes, *pairs: tuple[str, str], **about: bool) -> set[str]:
+def levels(text: str | bytes, *pairs: tuple[str, str], **about: Any) -> set[str]:
     """Return the levels of the findings."""
     return {finding.level for finding in found(text, *pairs, **about)}
+
+
+def never(*_: object) -> NoReturn:
+    """Answer a question that nobody may ask."""
+    raise AssertionError("nobody needs to know")
+
+
+MERGE = Grounds(merge=True)
 
 
 # The case.
@@ -114,6 +133,81 @@ def test_with_link_in_message_the_trailer_is_still_the_last_link() -> None:
 def test_with_link_in_message_only_accepted_links_count(text: str) -> None:
     """Prose may name anything; what is no accepted link is not taken for one."""
     assert case(text, ("linkIn", "message")).links == []
+
+
+SQUASHED = f"""Fix the parser (#7)
+
+* Fix the lexer
+
+Amp-Thread-ID: {U}
+
+* Say why Amp-Thread-ID: {V}
+
+    Amp-Thread: {url(OTHER)}
+
+---------
+
+Co-authored-by: A <a@b>
+"""
+"""What a forge makes of a branch: the links of its commits stand in the middle."""
+
+
+def test_with_link_in_message_every_link_of_a_squashed_branch_counts() -> None:
+    """P07: lines above the last block, indented, behind a subject, and the key of older clients."""
+    assert case(SQUASHED, ("linkIn", "message")).links == [PARENT, CHILD, OTHER]
+    assert case(SQUASHED.replace("Amp-Thread", "AMP-thread"), ("linkIn", "message")).links == [PARENT, CHILD, OTHER]
+    assert case(SQUASHED).links == []
+
+
+def test_with_link_in_message_no_letter_hides_a_link() -> None:
+    """The small form of some letters is longer than they are; a link behind one stays where it is."""
+    assert case(f"\u0130\u0130 Fix\n\n\u0130 {U}\n".encode(), ("linkIn", "message")).links == [PARENT]
+    assert case(f"Fix\n\n\u00e9 {U}\n".encode("latin-1"), ("linkIn", "message")).links == [PARENT]
+    assert case(f"Fix\n\n{U}\u2026 {V}\u00a0x\n", ("linkIn", "message")).links == [PARENT, CHILD]
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["HTTPS://AMPCODE.com/threads/{}", "https://e.example/?to=https://ampcode.com/threads/{}", "https://https:// {u}"],
+)
+def test_with_link_in_message_each_beginning_of_a_link_is_looked_at(written: str) -> None:
+    """What stands before a link, even half of another, does not hide it."""
+    assert case(f"Fix\n\n{written.format(PARENT, u=U)}\n", ("linkIn", "message")).links == [PARENT]
+
+
+@pytest.mark.parametrize("piece", ["https://", "https://ampcode.com/threads/", f"{U}?", "https://a b"])
+def test_with_link_in_message_a_text_full_of_links_takes_no_longer_than_its_length(piece: str) -> None:
+    """P44: what begins like a link again and again is read once, not once for each beginning."""
+    text = f"Fix\n\n{piece * (400_000 // len(piece))}\n".encode()
+    begun = time.process_time()
+    about = Case(text, [], policy(("linkIn", "message")))
+
+    assert time.process_time() - begun < 3
+    assert about.links == ([PARENT] if piece.startswith(U) else [])
+
+
+def test_a_link_that_never_ends_is_cut() -> None:
+    """A query of any length behind the thread does not matter, as in a trailer."""
+    assert case(f"Fix\n\n{U}?{'x' * 5000}\n", ("linkIn", "message")).links == [PARENT]
+
+
+def test_the_key_of_older_clients_is_ours_only_with_link_in_message() -> None:
+    """A trailer with it is judged like one of ours where it counts as one, and is nobody's elsewhere."""
+    text = f"Fix the parser\n\nAmp-Thread: {PARENT}\n"
+    bad = f"Fix the parser\n\namp-thread: https://evil.example/threads/{PARENT}\nAmp-Thread-ID: {U}\n"
+
+    assert codes(text, ("linkIn", "message")) == ["AC103"]
+    assert codes(bad, ("linkIn", "message")) == ["AC104"]
+    assert (codes(text), codes(bad)) == (["AC101"], [])
+    assert codes(text.replace(PARENT, U), ("linkIn", "message")) == []
+
+
+def test_a_trailer_of_older_clients_does_not_hide_a_lost_line() -> None:
+    """Only a trailer of our own key stands for a line with it."""
+    text = f"Fix the parser\n\nAmp-Thread-ID: lost\n\nmore\n\nAmp-Thread: {U}\n"
+
+    assert codes(text, ("linkIn", "message")) == ["AC102"]
+    assert levels(text, ("linkIn", "message")) == {"warning"}
 
 
 def test_a_host_of_the_policy_is_accepted() -> None:
@@ -343,7 +437,24 @@ def test_limits_do_not_apply_to_subjects_that_git_wrote(subject: str) -> None:
 
 def test_limits_do_not_apply_to_merges() -> None:
     """The subject of a merge is git's."""
-    assert codes(LINKED, ("maxSubject", "3"), ("exempt", "fixup"), merge=True) == []
+    assert codes(LINKED, ("maxSubject", "3"), ("exempt", "fixup"), grounds=MERGE) == []
+
+
+def test_limits_apply_only_where_a_link_is_demanded() -> None:
+    """Where only the agent must link, a person's subject is a person's own business."""
+    limits = (("minSubject", "10"), ("minBody", "10"))
+
+    assert codes("x\n", *limits, demanded=False) == []
+    assert codes(f"x\n\nAmp-Thread-ID: {U}\n", *limits, demanded=False) == []
+    assert codes("x\n", *limits) == ["AC101", "AC201", "AC202"]
+
+
+def test_limits_do_not_apply_to_exempt_commits() -> None:
+    """Exempt means from AC201 and AC202, too, and a commit that needed that says by what it is."""
+    about = case(f"x\n\nAmp-Thread-ID: {U}\n", grounds=Grounds(before="before:v1"))
+
+    assert judged(about, policy()) == []
+    assert about.excused == "before:v1"
 
 
 # Exemptions.
@@ -364,13 +475,44 @@ def test_what_only_resembles_a_fixup_needs_a_link(subject: str) -> None:
 
 def test_a_merge_needs_no_link() -> None:
     """A merge brings commits that have their own."""
-    assert found("Merge branch 'x'\n", merge=True) == []
+    assert found("Merge branch 'x'\n", grounds=MERGE) == []
+
+
+def test_a_merge_with_changes_of_its_own_needs_one() -> None:
+    """What no parent has was written by somebody."""
+    assert codes("Merge branch 'x'\n", grounds=Grounds(merge=True, own_changes=lambda: True)) == ["AC101"]
 
 
 @pytest.mark.parametrize("text", ["Merge branch 'x'\n", "fixup! x\n"])
 def test_without_the_exemption_everything_needs_a_link(text: str) -> None:
     """A policy may ask for the link of every commit."""
-    assert "AC101" in codes(text, ("exempt", ""), merge=text.startswith("Merge"))
+    assert "AC101" in codes(text, ("exempt", ""), grounds=Grounds(merge=text.startswith("Merge")))
+
+
+def test_a_commit_is_exempt_only_if_it_needed_it() -> None:
+    """A linked merge passes as what it is; one that lacks something is excused, and says by what."""
+    linked, lacking, judged_anyway = (case(text, grounds=MERGE) for text in (LINKED, "Merge it\n", "Merge it\n"))
+    strict = policy(("exempt", "fixup"))
+    for about in (linked, lacking):
+        assert judged(about, policy()) == []
+
+    assert (linked.excused, lacking.excused) == (None, "merge")
+    assert judged_anyway.excused is None
+    assert [finding.code for finding in judged(Case(b"Merge it\n", [], strict, grounds=MERGE), strict)] == ["AC101"]
+
+
+def test_of_several_exemptions_the_widest_is_named() -> None:
+    """What came before the policy is named first, then a merge, then what the policy lists first."""
+    kinds = [("exempt", kind) for kind in ("path:*", "fixup", "merge")]
+
+    def grounds(before: str | None) -> Grounds:
+        return Grounds(merge=True, paths=lambda: ["a"], before=before)
+
+    assert case("fixup! x\n", *kinds, grounds=grounds("before:v1")).exempt_by == "before:v1"
+    assert case("fixup! x\n", *kinds, grounds=grounds(None)).exempt_by == "merge"
+    assert case("fixup! x\n", *kinds, grounds=Grounds(paths=lambda: ["a"])).exempt_by == "path:*"
+    assert case("fixup! x\n", *kinds).exempt_by == "fixup"
+    assert case("Fix x\n", *kinds).exempt_by is None
 
 
 def test_an_exemption_does_not_excuse_a_bad_link() -> None:
@@ -398,9 +540,16 @@ def test_an_exemption_does_not_excuse_a_bad_link() -> None:
 def test_a_revert_of_a_commit_that_exists_needs_no_link(text: str, exempt: bool) -> None:
     """P48: with `exempt = revert` git's own message of a real revert passes, a pretended one does not."""
     settings = policy(("exempt", "revert"))
-    about = Case(text.encode(), [], settings, exists=lambda commit: commit == COMMIT)
+    about = Case(text.encode(), [], settings, grounds=Grounds(exists=lambda commit: commit == COMMIT))
 
     assert exempt == (about.exempt_by == "revert") == (judged(about, settings) == [])
+
+
+def test_of_a_revert_that_names_no_commit_nobody_is_asked() -> None:
+    """An empty id could name anything."""
+    text = b'Revert "x"\n\nThis reverts commit nonsense.\n'
+
+    assert Case(text, [], policy(("exempt", "revert")), grounds=Grounds(exists=never)).exempt_by is None
 
 
 @pytest.mark.parametrize(
@@ -410,20 +559,57 @@ def test_a_revert_of_a_commit_that_exists_needs_no_link(text: str, exempt: bool)
 def test_a_commit_of_exempt_paths_alone_needs_no_link(paths: list[str], exempt: bool) -> None:
     """Every changed path must be exempt; a commit that changes nothing is not."""
     settings = policy(("exempt", "bot:x"), ("exempt", "path:docs/*"))
-    about = Case(b"Fix the docs\n", [], settings, paths=lambda: paths)
+    about = Case(b"Fix the docs\n", [], settings, grounds=Grounds(paths=lambda: paths))
 
     assert exempt == (about.exempt_by == "path:docs/*")
 
 
-def test_paths_and_commits_are_looked_up_only_where_the_policy_asks() -> None:
-    """A policy without such exemptions costs no question to git."""
+@pytest.mark.parametrize(
+    ("pattern", "login", "exempt"),
+    [
+        ("dependabot[bot]", "dependabot[bot]", True),
+        ("dependabot*", "dependabot[bot]", True),
+        ("*[bot]", "renovate[bot]", True),
+        ("*", "renovate[bot]", True),
+        ("dependabot[bot]", "dependabotb", False),
+        ("*[bot]", "robot", False),
+        ("dependabot[bot]", "renovate[bot]", False),
+        ("Dependabot[bot]", "dependabot[bot]", False),
+        ("dependabot", "dependabot[bot]", False),
+        ("*", None, False),
+        ("*", "", True),
+    ],
+)
+def test_a_bot_is_who_the_forge_names(pattern: str, login: str | None, exempt: bool) -> None:
+    """The brackets of a bot's name are no set of letters, and without the forge's word nobody is a bot."""
+    about = case("Bump a dependency\n", ("exempt", f"bot:{pattern}"), grounds=Grounds(bot=login))
 
-    def never(*_: object) -> NoReturn:
-        raise AssertionError("nobody needs to know")
+    assert about.exempt_by == (f"bot:{pattern}" if exempt else None)
 
+
+def test_no_text_makes_a_commit_older_than_the_policy() -> None:
+    """Whether a commit came before another is for the history to say."""
+    assert case("Fix it, before:v1\n", ("exempt", "before:v1")).exempt_by is None
+
+
+def test_git_is_asked_only_where_the_policy_does() -> None:
+    """A policy without such exemptions costs no question, and neither does a commit that lacks nothing."""
     text = f'Revert "x"\n\nThis reverts commit {COMMIT}.\n'.encode()
+    nobody = Grounds(merge=True, own_changes=never, exists=never, paths=never)
+    every = [("exempt", kind) for kind in ("merge", "revert", "path:*")]
 
-    assert Case(text, [], policy(), exists=never, paths=never).exempt_by is None
+    assert Case(text, [], policy(("exempt", "fixup")), grounds=nobody).exempt_by is None
+    assert found(LINKED, *every, grounds=nobody) == []
+    assert found("Fix it by hand\n", *every, grounds=nobody, demanded=False) == []
+
+
+def test_git_is_asked_once() -> None:
+    """However many checks want to know, what was found out stays."""
+    answers = iter([False])
+    about = case("x\n", grounds=Grounds(merge=True, own_changes=lambda: next(answers)))
+
+    assert judged(about, policy(("minBody", "3"))) == []
+    assert about.exempt_by == about.excused == "merge"
 
 
 # All together.
