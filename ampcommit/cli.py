@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from ampcommit import __version__, cli_threads
+from ampcommit import __version__, cli_threads, cli_verify
 from ampcommit.errors import AmpcommitError, MisuseError, SetupError
-from ampcommit.escape import terminal
+from ampcommit.escape import defused, terminal
 from ampcommit.files import write_atomic
 from ampcommit.streams import heard_or_not, mute, prepare_streams, tell
 
@@ -91,26 +91,7 @@ def hook(
     raise typer.Exit(run(name, known, context.args))
 
 
-@app.command()
-def verify(
-    commits: Annotated[str, typer.Argument(metavar="RANGE", help="Commits: A..B, A...B, or one revision.")] = "",
-    message: Annotated[str, typer.Option("--message", metavar="FILE", help="Judge this message; - reads stdin.")] = "",
-    allow_fixup: Annotated[bool, typer.Option("--allow-fixup", help="Let the policy exempt fixups.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Check commits, or a message, against the policy."""
-    from ampcommit import render
-    from ampcommit import verify as verb
-
-    if bool(commits) == bool(message):
-        raise MisuseError("name commits, or a message, to check", hint="ampcommit verify main..HEAD")
-    if message:
-        report = verb.message(message, os.environ)
-    else:
-        report = verb.commits(commits, os.environ, allow_fixup=allow_fixup)
-    with heard_or_not():
-        render.report(report, as_json=as_json)
-    raise typer.Exit(report.exit_code)
+cli_verify.add_to(app)
 
 
 @app.command()
@@ -178,7 +159,9 @@ def main(argv: "Sequence[str] | None" = None) -> None:
     """Run the command line; a failure leaves as two lines and an exit code."""
     prepare_streams()
     try:
-        status = app(args=argv, prog_name="ampcommit", standalone_mode=False)
+        args = sys.argv[1:] if argv is None else list(argv)
+        with cli_verify.early(args) as begun:
+            status = app(args=args, prog_name="ampcommit", standalone_mode=False, obj=begun)
         with heard_or_not():
             sys.stdout.flush()
     except TyperException as error:
@@ -203,7 +186,8 @@ def main(argv: "Sequence[str] | None" = None) -> None:
 
 
 def _fail(error: AmpcommitError) -> int:
-    tell(f"error: {terminal(str(error), 1000)}\n" + (f" hint: {terminal(error.hint, 1000)}\n" if error.hint else ""))
+    hint = f" hint: {terminal(error.hint, 1000)}\n" if error.hint else ""
+    tell(defused(f"error: {terminal(str(error), 1000)}\n{hint}"))
     return error.exit_code
 
 
@@ -219,5 +203,5 @@ def _defect(error: Exception) -> int:
         hint = f"please report it with {path}"
     except OSError:
         hint = "please report it"
-    tell(f"error: defect in ampcommit: {terminal(repr(error))}\n hint: {hint}\n")
+    tell(defused(f"error: defect in ampcommit: {terminal(repr(error))}\n hint: {hint}\n"))
     return AmpcommitError.exit_code

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from ampcommit.install import Setup
     from ampcommit.ledger import Report as Checked
     from ampcommit.show import Shown
-    from ampcommit.verify import Report
 
-_COLOURS = {"error": "red", "warning": "yellow", "fail": "red", "pass": "green", "exempt": "cyan"}
 _STATES = {
     "installed": "installed",
     "outdated": "of another version or place: run `ampcommit install` again",
@@ -115,47 +113,6 @@ def _setup_json(found: "Setup") -> dict[str, object]:
         "policy": {name: {"value": values[name], "from": origins[name]} for name in values},
         "problems": found.settings.problems,
         "warnings": found.settings.warnings,
-    }
-
-
-def report(found: "Report", *, as_json: bool) -> None:
-    """Show the verdicts of `verify`: findings with their hints, then the counts."""
-    for text in found.warnings:
-        sys.stderr.write(f"warning: {terminal(text)}\n")
-    if as_json:
-        print_json(_report_json(found))
-        return
-    out = Paper()
-    for verdict in found.verdicts:
-        name = verdict.commit or "message"
-        for finding in verdict.findings:
-            colour = _COLOURS[finding.level]
-            out.say(f"{name} ", (finding.level, colour), f" {finding.code} {finding.message}")
-            out.say(f"  hint: {finding.hint}")
-        how = f" ({verdict.exempt_by})" if verdict.exempt_by else ""
-        links = " ".join(verdict.threads) or "no link"
-        out.say(f"{name} ", (verdict.status, _COLOURS[verdict.status]), f"{how}: {links}")
-    if found.range is not None:
-        counts = found.summary()
-        out.say("; ".join(f"{name.replace('_', ' ')}: {count}" for name, count in counts.items()))
-
-
-def _report_json(found: "Report") -> dict[str, object]:
-    return {
-        "schema": "ampcommit.verify/1",
-        "range": found.range,
-        "policy": {"mode": found.mode, "from": found.policy_from},
-        "commits": [
-            {
-                "commit": verdict.commit,
-                "status": verdict.status,
-                "exempt_by": verdict.exempt_by,
-                "threads": verdict.threads,
-                "findings": [finding.as_dict() for finding in verdict.findings],
-            }
-            for verdict in found.verdicts
-        ],
-        "summary": found.summary(),
     }
 
 

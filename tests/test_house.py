@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import ampcommit
-from ampcommit import __version__, errors, install, rules, shim
+from ampcommit import __version__, commit_rules, errors, install, shim
 from ampcommit.errors import AmpcommitError
 from tests.conftest import AMP, CHILD, ROOT, Repo
 
@@ -212,7 +212,7 @@ def test_every_command_is_explained() -> None:
 def test_every_finding_has_its_page() -> None:
     """A code that a check can yield is explained in docs/findings.md."""
     pages = set(re.findall(r"^## (AC\d+)", (ROOT / "docs" / "findings.md").read_text(), re.MULTILINE))
-    yielded = {code for check in rules.CHECKS for code in re.findall(r"AC\d+", check.__doc__ or "")}
+    yielded = {code for check in commit_rules.CHECKS for code in re.findall(r"AC\d+", check.__doc__ or "")}
 
     assert yielded == pages
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from ampcommit.install import install, package, status, uninstall
 from ampcommit.ledger import Report as Checked
 from ampcommit.record import Sha, ThreadId
 from ampcommit.show import Shown
-from ampcommit.verify import Report, message
 from tests.conftest import CHILD, PARENT, Repo, url
 
 Capture = pytest.CaptureFixture[str]
@@ -186,88 +184,6 @@ def test_the_json_of_a_setup(installed: Repo, capsys: Capture, verb: str) -> Non
     assert (found["works"], found["top"]) == (True, str(installed.path))
     assert found["policy"]["mode"] == {"value": "require", "from": "default"}
     assert found["policy"]["exempt"] == {"value": ["merge", "fixup"], "from": "default"}
-
-
-# Verify.
-
-
-@pytest.fixture
-def verdict(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Report]:
-    """Return a function that judges a message."""
-    monkeypatch.chdir(repo.path)
-
-    def judge(text: str) -> Report:
-        Path("MSG").write_text(text)
-        return message("MSG", os.environ)
-
-    return judge
-
-
-def test_a_verdict_is_one_line(verdict: Callable[[str], Report], capsys: Capture) -> None:
-    """A message that passes says with which thread."""
-    render.report(verdict(f"Add the parser\n\n{LINK}\n"), as_json=False)
-
-    assert seen(capsys) == [f"message pass: {PARENT}"]
-
-
-def test_findings_come_with_their_hints(verdict: Callable[[str], Report], capsys: Capture) -> None:
-    """What is wrong stands before what follows from it."""
-    render.report(verdict("x\n"), as_json=False)
-    out = seen(capsys)
-
-    assert out[0] == "message error AC101 the message has no link to an Amp thread"
-    assert out[1].startswith("  hint: ")
-    assert out[2].startswith("message warning AC201 ")
-    assert out[4] == "message fail: no link"
-
-
-def test_an_exempt_message_says_by_what(verdict: Callable[[str], Report], capsys: Capture) -> None:
-    """Nobody wonders why nothing was asked."""
-    render.report(verdict("fixup! Add the parser\n"), as_json=False)
-
-    assert seen(capsys) == ["message exempt (fixup): no link"]
-
-
-def test_a_hostile_message_is_shown_harmless(verdict: Callable[[str], Report], capsys: Capture) -> None:
-    """A value of somebody's trailer is text (S01)."""
-    render.report(verdict(f"Add the parser\n\nAmp-Thread-ID: {HOSTILE}\n"), as_json=False)
-    out = seen(capsys)
-
-    assert "\\x1b[2J\\x1b]0;owned\\x07 [red]x[/] \\u202e\\r\\x08\\x9b31m" in out[0]
-    assert len(out) == 3
-
-
-@pytest.mark.parametrize("as_json", [False, True])
-def test_warnings_about_the_policy_go_to_stderr(
-    verdict: Callable[[str], Report], capsys: Capture, as_json: bool
-) -> None:
-    """A policy that was not used is said, whatever form the result has."""
-    Path(".ampcommit").write_text("[broken\n")
-    render.report(verdict(f"Add the parser\n\n{LINK}\n"), as_json=as_json)
-    out, err = capsys.readouterr()
-
-    assert err.startswith("warning: .ampcommit is broken and not used")
-    assert out.count("\n") == 1
-
-
-def test_the_json_of_a_verdict(verdict: Callable[[str], Report], capsys: Capture) -> None:
-    """The fields are those that are promised; what is unknown is null."""
-    render.report(verdict(f"x\n\n{LINK}\n"), as_json=True)
-    found = data(capsys)
-    commit = found["commits"][0]
-
-    assert list(found) == ["schema", "range", "policy", "commits", "summary"]
-    assert (found["schema"], found["range"]) == ("ampcommit.verify/1", None)
-    assert found["policy"] == {"mode": "require", "from": None}
-    assert list(commit) == ["commit", "status", "exempt_by", "threads", "findings"]
-    assert (commit["commit"], commit["status"], commit["exempt_by"], commit["threads"]) == (
-        None,
-        "pass",
-        None,
-        [PARENT],
-    )
-    assert [list(finding) for finding in commit["findings"]] == [["code", "level", "message", "hint"]]
-    assert list(found["summary"]) == ["checked", "passed", "failed", "exempt", "linked", "not_agent", "warnings"]
 
 
 # Show.

@@ -1,0 +1,144 @@
+"""The command line of `verify`: declare, delegate, show."""
+
+import os
+import sys
+from contextlib import ExitStack, contextmanager, nullcontext
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from ampcommit.errors import AmpcommitError, MisuseError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    from ampcommit.history import History
+    from ampcommit.place import Place
+    from ampcommit.ranges import Asked
+    from ampcommit.verdict import Report
+
+
+def _insist(value: str | None) -> str | None:
+    if value == "":
+        raise typer.BadParameter("must not be empty")  # a variable of a script that was never set
+    return value
+
+
+_Range = Annotated[
+    str | None, typer.Argument(metavar="RANGE", callback=_insist, help="Commits: A..B, A...B, or one revision.")
+]
+_All = Annotated[bool, typer.Option("--all", help="All branches, tags and HEAD.")]
+_Stdin = Annotated[bool, typer.Option("--stdin", help="Ids, or lines of pre-receive or pre-push.")]
+_Message = Annotated[
+    str | None,
+    typer.Option("--message", metavar="FILE", callback=_insist, help="Judge this message; - reads stdin."),
+]
+_PolicyFrom = Annotated[
+    str | None,
+    typer.Option("--policy-from", metavar="COMMIT", callback=_insist, help="Take the policy committed there."),
+]
+_AllowFixup = Annotated[bool, typer.Option("--allow-fixup", help="Let the policy exempt fixups.")]
+_MinCoverage = Annotated[
+    int | None, typer.Option(metavar="N", min=0, max=100, help="Fail only below N % linked commits.")
+]
+_Format = Annotated[str, typer.Option("--format", metavar="FORMAT", help="text, json, github, gitlab, sarif or junit.")]
+_AsJson = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
+_Output = Annotated[
+    str | None,
+    typer.Option("--output", metavar="FILE", callback=_insist, help="Write the report there, whole or not."),
+]
+_MaxFindings = Annotated[int | None, typer.Option(metavar="N", min=0, help="Print at most so many findings.")]
+_Quiet = Annotated[bool, typer.Option("--quiet", help="Print only what fails.")]
+
+
+@contextmanager
+def early(args: "Sequence[str]") -> "Iterator[tuple[Place, History] | None]":
+    """Let git begin with `verify --all` while the rest of the command line is still loading, which takes a while."""
+    with ExitStack() as stack:
+        yield _begun(stack) if args[:1] == ["verify"] and "--all" in args else None
+
+
+def _begun(stack: ExitStack) -> "tuple[Place, History] | None":
+    from ampcommit.verify import reading
+
+    try:
+        place, history = stack.enter_context(reading(os.environ))
+        history.begin(history.everything())
+    except AmpcommitError:
+        return None  # the command itself will fail by it, and say so
+    return place, history
+
+
+def verify(
+    context: typer.Context,
+    commits: _Range = None,
+    *,
+    everything: _All = False,
+    stdin: _Stdin = False,
+    message: _Message = None,
+    policy_from: _PolicyFrom = None,
+    allow_fixup: _AllowFixup = False,
+    min_coverage: _MinCoverage = None,
+    form: _Format = "text",
+    as_json: _AsJson = False,
+    output: _Output = None,
+    max_findings: _MaxFindings = None,
+    quiet: _Quiet = False,
+) -> None:
+    """
+    Check commits, or a message, against the policy.
+
+    Without RANGE: what the CI system or the push asks for, else what is not in the upstream yet, else HEAD.
+    """
+    if (commits is not None) + everything + stdin + (message is not None) > 1:
+        raise MisuseError("only one thing can be checked", hint="name a RANGE, --all, --stdin, or --message FILE")
+    if message and (policy_from or allow_fixup or min_coverage is not None):
+        hint = "a message is judged by the policy of the hooks here"
+        raise MisuseError("--policy-from, --allow-fixup and --min-coverage are about commits", hint=hint)
+    from ampcommit.report import EVERY, publish
+
+    form = "json" if as_json else form
+    if message:
+        judging = _of_message(message)
+    else:
+        from ampcommit import verify as verb
+
+        asking = partial(_asked, commits=commits, everything=everything, stdin=stdin)
+        judged = partial(verb.commits, allow_fixup=allow_fixup, policy_from=policy_from or "")
+        judging = judged(asking, os.environ, min_coverage=min_coverage, every=form in EVERY, begun=context.obj)
+    with judging as report:
+        publish(report, form, output=output or "", max_findings=max_findings, quiet=quiet, environ=os.environ)
+    raise typer.Exit(report.exit_code)
+
+
+def _of_message(path: str) -> "AbstractContextManager[Report]":
+    from ampcommit import verify_message
+
+    return nullcontext(verify_message.message(path, os.environ))
+
+
+def _asked(history: "History", *, commits: str | None, everything: bool, stdin: bool) -> "Asked":
+    from ampcommit import ranges
+
+    if commits:
+        return ranges.named(history, commits)
+    if everything:
+        return ranges.everything(history)
+    if stdin:
+        return ranges.listed(history, _lines(ranges.LINE + 1))
+    return ranges.surrounding(history, os.environ)
+
+
+def _lines(limit: int) -> "Iterator[bytes]":
+    """Return what stands on standard input line by line, no more than *limit* bytes of each at once."""
+    if sys.stdin is None:
+        raise MisuseError("standard input is closed", hint="give ids, or lines as git gives them to a hook")
+    return iter(lambda: sys.stdin.buffer.readline(limit), b"")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Give *app* the command."""
+    app.command()(verify)
