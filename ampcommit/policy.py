@@ -1,5 +1,7 @@
 """The keys of the policy: how each is written, which values it takes, what holds when nobody says anything."""
 
+from ampcommit.record import Sha
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +41,8 @@ def _exemption(value: str) -> str:
     kind, colon, rest = value.partition(":")
     if value not in ("merge", "revert", "fixup") and not (kind in ("bot", "path", "before") and colon and rest):
         raise ValueError("must be merge, revert, fixup, bot:<glob>, path:<glob> or before:<commit>")
+    if kind == "before" and Sha.maybe(rest) is None:  # a branch or a tag of that name would be somebody's to move
+        raise ValueError("before: must name its commit by the full id")
     return value
 
 

@@ -155,12 +155,12 @@ def read_committed(git: "Git", commit: str) -> Settings:
     settings.file = origin = f"{commit}:{POLICY_FILE}"
     if not mode.startswith("100") or (size.isdigit() and int(size) > _FILE_LIMIT):
         raise PolicyError(f"{settings.file} is not a small regular file", hint="commit one that is")
-    text = git("cat-file", "blob", blob).decode("utf-8", "replace")
+    text = git("cat-file", "blob", blob)
     try:
-        pairs = _pairs(git("config", "-z", "--no-includes", "--list", "--blob", blob))
+        pairs = _parsed(git, text)
     except GitError as error:
         raise PolicyError(f"{origin} is broken: {error}", hint="mend it, and commit that") from error
-    settings.apply(_ours(pairs, settings), FILE, text)
+    settings.apply(_ours(pairs, settings), FILE, text.decode("utf-8", "replace"))
     return settings
 
 
@@ -191,10 +191,16 @@ def _policy_file(git: "Git", top: str, index: str | None) -> "tuple[str | None, 
             return None, []
         if int(git("cat-file", "-s", staged)) > _FILE_LIMIT:
             raise GitError("it is not a small regular file") from None
-        return staged, _pairs(git("config", "-z", "--no-includes", "--list", "--blob", staged))
+        return staged, _parsed(git, git("cat-file", "blob", staged))
     if not stat.S_ISREG(seen.st_mode) or seen.st_size > _FILE_LIMIT:
         raise GitError("it is not a small regular file")
     return path, _pairs(git("config", "-z", "--no-includes", "--list", "--file", path))
+
+
+def _parsed(git: "Git", text: bytes) -> "Pairs":
+    """Return the pairs in the *text* of a file."""
+    # Not --blob: git takes a byte 0xFF there for the end, and what stands below it for nothing.
+    return _pairs(git("config", "-z", "--no-includes", "--list", "--file", "-", stdin=text))
 
 
 def _maybe_in(index: str) -> bool:

@@ -24,6 +24,8 @@ def test_the_keys_are_those_of_the_docs() -> None:
         ("minbody", "40", 40),
         ("exempt", "path:docs/*", "path:docs/*"),
         ("exempt", "bot:renovate*", "bot:renovate*"),
+        ("exempt", f"before:{'a' * 40}", f"before:{'a' * 40}"),
+        ("exempt", f"before:{'b' * 64}", f"before:{'b' * 64}"),
         ("record", "off", False),
         ("record", None, True),
         ("evidence", "off", "off"),
@@ -47,11 +49,14 @@ def test_a_value_is_understood(key: str, value: str | None, meaning: object) -> 
         ("maxsubject", "9999999"),
         ("exempt", "path:"),
         ("exempt", "everything"),
+        ("exempt", "before:v1"),
+        ("exempt", "before:HEAD"),
+        ("exempt", f"before:{'a' * 39}"),
         ("record", "perhaps"),
         ("evidence", "0.5"),
     ],
 )
 def test_what_is_no_value_says_what_it_must_be(key: str, value: str | None) -> None:
     """A value that cannot be used, or not yet, is never taken for another one."""
-    with pytest.raises(ValueError, match=r"must be|needs a value|not enforced"):
+    with pytest.raises(ValueError, match=r"must be|must name|needs a value|not enforced"):
         understood(key, value)

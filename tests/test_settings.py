@@ -106,6 +106,7 @@ def test_the_order_of_weight(here: Repo, given_in: tuple[str, ...]) -> None:
     assert bool(given_in) == found.given("minSubject")
 
 
+AFTER = f"before:{'a' * 40}"
 GOOD: list[tuple[str, tuple[str, ...], object]] = [
     ("mode", ("require",), "require"),
     ("mode", ("warn",), "warn"),
@@ -126,7 +127,7 @@ GOOD: list[tuple[str, tuple[str, ...], object]] = [
     ("maxSubject", ("999999",), 999_999),
     ("minBody", ("007",), 7),
     ("exempt", ("revert",), ("revert",)),
-    ("exempt", ("bot:dep*", "path:docs/**", "before:v1"), ("bot:dep*", "path:docs/**", "before:v1")),
+    ("exempt", ("bot:dep*", "path:docs/**", AFTER), ("bot:dep*", "path:docs/**", AFTER)),
     ("record", ("false",), False),
     ("evidence", ("off",), "off"),
 ]
@@ -166,6 +167,7 @@ BAD = [
     ("minBody", "many"),
     ("exempt", "everything"),
     ("exempt", "before:"),
+    ("exempt", "before:v1"),
     ("exempt", "date:2020"),
     ("exempt", "Merge"),
     ("record", "perhaps"),
@@ -558,6 +560,25 @@ def test_a_commit_has_a_policy(here: Repo) -> None:
 
     assert (read.mode, read.origins["mode"], read.file) == ("warn", FILE, f"{here.head()}:.ampcommit")
     assert read_committed(Git(), here.head())["authors"] == "everyone"
+
+
+CUT_OFF = b"[ampcommit]\n\tmode = warn\n# \xff\n\tauthors = agent\n"
+
+
+def test_no_byte_ends_a_policy_early(here: Repo) -> None:
+    """What stands below a byte 0xFF counts, in a commit and in the index."""
+    (here.path / FILE).write_bytes(CUT_OFF)
+    found = committed(here)
+    (here.path / FILE).unlink()
+
+    assert [(one.mode, one["authors"]) for one in (found, read())] == [("warn", "agent")] * 2
+
+
+def test_a_byte_order_mark_is_no_part_of_a_policy(here: Repo) -> None:
+    """An editor's mark at the begin of the file means nothing, in a commit as in the hooks."""
+    (here.path / FILE).write_bytes(b"\xef\xbb\xbf[ampcommit]\n\tmode = warn\n")
+
+    assert (committed(here).mode, read().mode) == ("warn", "warn")
 
 
 def test_a_commit_without_a_policy_has_the_defaults(here: Repo) -> None:
