@@ -98,7 +98,7 @@ class Case:
         self.subject, body = subject_and_body(text)
         self.body = body.replace("\r\n", "\n")
         if seen:  # the block is not prose
-            self.body = self.body.rpartition("\n\n")[0]
+            self.body = _above_block(self.body)
         anywhere, visible = settings["linkIn"] == "message", sum(trailer.ours for trailer in seen)
         ours = [one.value for one in seen if one.ours or (anywhere and one.key.lower() == _OLDER_KEY)]
         values = [parse(value.decode("utf-8", "backslashreplace"), settings.hosts) for value in ours]
@@ -255,6 +255,13 @@ def _anywhere(text: bytes, hosts: "tuple[str, ...]") -> list[ThreadId]:
             found.append(link)
         at = following
     return found
+
+
+def _above_block(body: str) -> str:
+    """Return *body* without its last paragraph."""
+    lines = body.split("\n")
+    blank = [at for at, line in enumerate(lines) if not line.strip(" \t")]
+    return "\n".join(lines[: blank[-1]]) if blank else ""
 
 
 def _frees(kind: str, case: Case) -> bool:

@@ -424,6 +424,13 @@ def test_a_body_is_measured_whatever_its_line_ends(eol: str) -> None:
     assert codes(text, ("minBody", "20")) == []
 
 
+@pytest.mark.parametrize("blank", ["", " ", "\t", " \t "])
+def test_a_line_of_blanks_ends_the_body_as_an_empty_one_does(blank: str) -> None:
+    """What git takes for a blank line parts the body from the trailers, which are no prose."""
+    assert case(f"Fix it\n\nthe body\n{blank}\nAmp-Thread-ID: {U}\n").body == "the body"
+    assert codes(f"Fix the parser\n\nshort\n{blank}\nAmp-Thread-ID: {U}\n", ("minBody", "20")) == ["AC202"]
+
+
 def test_a_body_without_a_block_is_measured_whole() -> None:
     """Without trailers every paragraph below the subject is body."""
     assert case("Fix the parser\n\ntwenty characters it\n\nand more\n").body == "twenty characters it\n\nand more"
@@ -589,7 +596,7 @@ def test_a_bot_is_who_the_forge_names(pattern: str, login: str | None, exempt: b
 
 def test_no_text_makes_a_commit_older_than_the_policy() -> None:
     """Whether a commit came before another is for the history to say."""
-    assert case("Fix it, before:v1\n", ("exempt", "before:v1")).exempt_by is None
+    assert case(f"Fix it, before:{COMMIT}\n", ("exempt", f"before:{COMMIT}")).exempt_by is None
 
 
 def test_git_is_asked_only_where_the_policy_does() -> None:
