@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 HELD = 32 * 1024 * 1024
 """Bytes after which nothing more is read ahead."""
 
+_PATIENCE = 0.5
+
 
 class Ahead:
     """
@@ -50,5 +52,7 @@ class Ahead:
     def close(self) -> None:
         """End what nobody wants to read."""
         self._wanted = True
-        self.reader.join()
-        self._pieces.close()
+        self.reader.join(_PATIENCE)
+        if not self.reader.is_alive():
+            self._pieces.close()
+        # Else git has not said anything yet: it ends when it does, or with us.

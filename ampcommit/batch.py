@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     Told = tuple[bytes, bytes, bytes]
 
-LACKING = "objects are not here: let git fetch them, or work in a full clone"
-"""What to do in a partial clone; nothing is fetched for a verdict."""
+LACKING = "objects are missing or damaged here: git fsck tells which; a full clone has them all"
+"""What to do in a partial or broken clone; nothing is fetched for a verdict."""
 
 PATIENCE = 600.0
 """Seconds for a question about a long history."""

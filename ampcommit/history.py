@@ -31,6 +31,8 @@ _SHALLOW_LIMIT = 64 * 1024 * 1024
 # No field can hold NUL.
 _LOG = ("log", "--stdin", "-z", "--encoding=UTF-8", "--format=%H%x00%P%x00%B")
 _FIELDS = 3
+_SHORTEST = 4  # digits of an id
+_HEX = frozenset("0123456789abcdefABCDEF")
 _NAMES = 1000
 """Ids in one command line."""
 
@@ -122,32 +124,41 @@ class History:
         """
         if not text or text.startswith(("-", "^")) or text.endswith("^@") or "\0" in text:
             raise MisuseError(f"{text!a} is no range of commits", hint="name one as git does: main..HEAD, or HEAD")
-        self._refuse_ambiguous(text)
+        self.refuse_ambiguous(text)
         try:
             found = self._revisions(text)
             alone = len(found) == 1 or text.endswith("^!")
             revisions = self._revisions(*[f"{one}^{{commit}}" for one in (found[:1] if alone else found)])
         except GitError as error:
             message = f"there are no commits {text!a} here"
+            other = any(words in str(error) for words in ("not a commit", "expected commit type"))
+            if "error: " in str(error) and not other:  # it is the object, not the name
+                raise SetupError(f"{message}: {error}", hint=LACKING) from error
             if self._cut:
                 raise SetupError(f"{message}, and this clone is shallow", hint=WHOLE) from error
             raise MisuseError(message, hint="name them as git does: main..HEAD, or HEAD") from error
         # Of `A...B` git takes A first, and names it last.
         return Range(revisions[::-1], None if alone else Sha(revisions[1].removeprefix("^")), alone=alone)
 
-    def _refuse_ambiguous(self, text: str) -> None:
-        """Refuse names that two refs have: a tag that somebody pushed must not stand for the branch that is meant."""
+    def refuse_ambiguous(self, text: str) -> None:
+        """Refuse names that may mean two things: a tag that somebody pushed must not stand for what is meant."""
         for end in text.replace("...", "..").split(".."):
             name = end
             for sign in ("~", "^", "@{", ":"):
                 name = name.partition(sign)[0]
             if not name or Sha.maybe(name):
                 continue  # a full id is that object, whatever a ref is called
-            full = [f"refs/{kind}/{name}" for kind in ("heads", "remotes", "tags")]
+            full = [
+                f"refs/{kind}" for kind in (f"heads/{name}", f"remotes/{name}", f"remotes/{name}/HEAD", f"tags/{name}")
+            ]
             listed = os.fsdecode(self._refs("for-each-ref", "--format=%(refname)", *full)).split("\n")
-            if len(found := [one for one in full if one in listed]) > 1:
+            found = [one for one in full if one in listed]
+            if len(found) > 1:
                 hint = f"say which one: {found[0]}, or another"
                 raise MisuseError(f"{name!a} is the name of {len(found)} refs here: {', '.join(found)}", hint=hint)
+            if found and len(name) >= _SHORTEST and _HEX.issuperset(name):
+                hint = f"write the id in full, or the ref: {found[0]}"
+                raise MisuseError(f"{name!a} looks like an id, and is the name of a ref here", hint=hint)
 
     def everything(self) -> Range:
         """Return all that branches, remote-tracking branches, tags and `HEAD` reach; git is asked once."""

@@ -102,3 +102,21 @@ def test_what_nobody_reads_is_ended() -> None:
 
     assert ended.is_set()
     assert not ahead.reader.is_alive()
+
+
+def test_who_ends_it_does_not_wait_for_an_answer_that_does_not_come() -> None:
+    """A command that is interrupted while git is silent ends all the same."""
+    go = threading.Event()
+
+    def answer() -> Generator[bytes]:
+        go.wait(10)
+        yield b"a"
+
+    ahead = Ahead(answer())
+    start = time.monotonic()
+    ahead.close()
+
+    assert time.monotonic() - start < 5
+    go.set()
+    ahead.reader.join(10)
+    assert not ahead.reader.is_alive()

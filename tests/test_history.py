@@ -138,6 +138,38 @@ def test_a_name_of_two_refs_is_refused(forked: Repo, text: str) -> None:
     assert "refs/heads/both" in caught.value.hint
 
 
+def test_the_head_of_a_remote_is_a_ref_too(forked: Repo) -> None:
+    """Git takes `both` for `refs/remotes/both/HEAD`, too: with a branch of that name nobody knows what is meant."""
+    forked("branch", "both", "side")
+    forked("update-ref", "refs/remotes/both/HEAD", "main")
+    with pytest.raises(MisuseError, match="is the name of 2 refs here: refs/heads/both, refs/remotes/both/HEAD"):
+        ids(forked.path, "base..both")
+
+
+def test_a_ref_that_looks_like_an_id_is_refused(forked: Repo) -> None:
+    """A tag called like an abbreviated id must not stand for that commit; in full it may be named."""
+    name = forked.head()[:7]
+    forked("tag", name, "base")
+    with pytest.raises(MisuseError, match="looks like an id, and is the name of a ref here"):
+        ids(forked.path, f"base..{name}")
+
+    assert ids(forked.path, f"refs/tags/{name}") == [forked("rev-parse", "base")]
+
+
+def test_a_damaged_object_is_no_wrong_name(repo: Repo) -> None:
+    """What is named is here, and cannot be read: exit 3, for the clone is what must be mended."""
+    save(repo, a="1")
+    broken = repo.head()
+    save(repo, a="2")
+    file = repo.path / ".git" / "objects" / broken[:2] / broken[2:]
+    file.chmod(0o644)
+    file.write_bytes(b"damaged")
+    with pytest.raises(SetupError) as caught:
+        ids(repo.path, broken)
+
+    assert (caught.value.exit_code, "missing or damaged" in caught.value.hint) == (3, True)
+
+
 def test_a_name_that_is_said_in_full_is_no_doubt(forked: Repo) -> None:
     """The full name of a ref, or an id, is what it is, whatever else is called alike."""
     forked("branch", "both", "side")
