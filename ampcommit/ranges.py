@@ -24,7 +24,7 @@ LINE = 8192
 _LINES = 100_000
 _REMOTE = "refs/remotes/"
 _BRANCHES = "git fetch origin '+refs/heads/*:refs/remotes/origin/*'"
-_BRANCHES += " (in GitHub Actions: fetch-depth: 0, in GitLab: GIT_DEPTH: 0)"
+_BRANCHES += " (GitHub Actions does it with fetch-depth: 0)"
 
 
 class Asked:
@@ -60,7 +60,10 @@ def surrounding(history: "History", environ: "Mapping[str, str]") -> Asked:
     request = requested(environ)
     if request:
         return _of_request(history, request)
-    return named(history, "@{upstream}..HEAD" if history.commit("@{upstream}") else "HEAD")
+    asked = named(history, "@{upstream}..HEAD" if history.commit("@{upstream}") else "HEAD")
+    if environ.get("CI"):
+        asked.notices.append(f"this run is about no push and no request: checked is {asked.name}")
+    return asked
 
 
 def listed(history: "History", lines: "Iterable[bytes]") -> Asked:
@@ -130,15 +133,14 @@ def _of_request(history: "History", request: Request) -> Asked:
     tip = next((found for ref in request.target if (found := _at(history, ref))), None)
     base = history.commit(request.base) if request.base else None
     if base is None and request.base:
-        if history.shallow or (request.needed and tip is None):
+        if history.shallow:
             _refuse(history, request.base)
         begin = "all of the branch is checked" if request.own else "the range begins where the branches part"
         asked.notices.append(f"{request.base} is gone: {begin}")
     if tip is None and not request.own and _strict(request):
+        # Where the range begins is no substitute: it is what the author pushed before, or where he chose to begin.
         message = f"the receiving branch is not here: {request.target[0]}"
-        if not request.needed:  # the base is what the author pushed before
-            raise SetupError(message, hint=f"fetch all branches: {_BRANCHES}")
-        asked.notices.append(f"{message}; the policy is the one where the request begins")
+        raise SetupError(message, hint=f"fetch all branches: {_BRANCHES}")
     asked.policy_at = base if request.own else tip or base
     bounds = [sha for sha in (base, None if request.own else tip) if sha]
     asked.name = f"{base or tip}..{head}" if bounds else head

@@ -834,7 +834,8 @@ def test_a_server_whose_policy_is_broken_refuses(server: Server) -> None:
     (server.clone.path / ".ampcommit").write_text("[ampcommit]\n\tmode = perhaps\n")
     server.clone("add", ".")
     server.linked()
-    server.accepts("main")
+    assert "brings cannot be used" in server.refuses("main")
+    server.bare("fetch", "-q", str(server.clone.path), "main:main")
     server.linked()
 
     said = server.refuses("main")
