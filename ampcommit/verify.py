@@ -9,7 +9,7 @@ from ampcommit.errors import GitError, MisuseError, PolicyError, SetupError
 from ampcommit.gitcmd import Git
 from ampcommit.history import WHOLE, History, Range, opened
 from ampcommit.ledger import Ledger
-from ampcommit.link import parse
+from ampcommit.link import KEY, parse
 from ampcommit.message import BLANK, Trailer, displaced
 from ampcommit.place import Place
 from ampcommit.plain import Plain
@@ -98,6 +98,7 @@ def by_agent(text: bytes, seen: list[Trailer], settings: Settings) -> bool:
 
 
 def _named(history: History, name: str) -> "Sha":
+    history.refuse_ambiguous(name)
     found = history.commit(name)
     if found is None:
         raise MisuseError(f"--policy-from {name!a} names no commit here", hint="name one, for example HEAD")
@@ -111,6 +112,8 @@ def _committed(history: History, source: "Sha | None") -> Settings:
     except GitError as error:
         raise SetupError(str(error), hint=LACKING) from error
     refuse_problems(settings)
+    if settings.mode == "off":
+        settings.warnings.append("the policy says mode = off: nothing is judged")
     if settings.file is None:
         settings.warnings.append(f"no {POLICY_FILE} at {source or 'the receiving branch'}: the defaults hold")
     return settings
@@ -124,7 +127,16 @@ def _changes(history: History, ranges: list[Range], source: "Sha | None") -> "It
         for tip in tips:
             brought = history.blob(tip, POLICY_FILE)
             if brought != now and not _had_before(history, source, tip, brought):
+                _try_out(history, tip)
                 yield f"{tip} changes {POLICY_FILE}: that counts for commits after it was merged, not for these"
+
+
+def _try_out(history: History, tip: "Sha") -> None:
+    """Refuse commits that bring a policy nobody could be judged by: once merged, not even its repair would pass."""
+    try:
+        refuse_problems(read_committed(history.objects, tip))
+    except PolicyError as error:
+        raise PolicyError(f"the policy that {tip} brings cannot be used: {error}", hint=error.hint) from error
 
 
 def _had_before(history: History, source: "Sha", tip: "Sha", policy: "Sha | None") -> bool:
@@ -271,6 +283,8 @@ class _Judge:
         """Say whether an accepted link that git does not see is enough: forges that squash move trailers."""
         if self._settings.given("linkIn"):
             return False  # who asks for trailers gets them
-        values = [line.partition(b":")[2].strip(BLANK + b"*_`") for line in case.displaced]
+        # What a forge moves it indents at most; whoever quotes a line says that it is somebody else's.
+        bare = [line for line in map(bytes.strip, case.displaced) if line.lower().startswith(KEY.lower().encode())]
+        values = [line.partition(b":")[2].strip(BLANK) for line in bare]
         found = [parse(value.decode("utf-8", "replace"), self._settings.hosts) for value in values]
         return any(isinstance(link, ThreadId) for link in found)
