@@ -66,6 +66,7 @@ class Lines(Writer):
     def end(self) -> None:
         """Write what was left out, and the counts."""
         if self.quiet:
+            self.write(f"{too_few(self.report)}\n" if self.report.short else "")
             return
         if self.most is not None and self.found > self.most:
             self.write(f"{more(self.found - self.most)}\n")
@@ -164,6 +165,8 @@ def _judgement(report: "Report") -> str:
     checked, failed = report.summary()["checked"], report.summary()["failed"]
     if not checked:
         return "Nothing was checked."
+    if report.mode == "off":
+        return "Nothing was judged: the policy says `mode = off`."
     if checked == 1:
         what = "commit" if report.range is not None else "message"
         return f"The {what} {'does not meet' if failed else 'meets'} the policy."

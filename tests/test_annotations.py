@@ -113,6 +113,24 @@ def test_quiet_is_errors_alone(maker: Any) -> None:
     assert maker(Report("A..B", "require", None, [verdict(1, "x", short)]), quiet=True) == []
 
 
+@pytest.mark.parametrize("maker", [lines, github])
+def test_quiet_says_why_it_failed(maker: Any) -> None:
+    """Too few links fail a run without any finding, so that line is printed all the same."""
+    found = [verdict(1, "x"), verdict(2, "y", linked=False)]
+
+    [said] = maker(Report("A..B", "require", None, found, min_coverage=90), quiet=True)
+    assert said == "too few links: 50 % of the commits that must be linked are; 90 % were asked for"
+    assert maker(Report("A..B", "require", None, found, min_coverage=50), quiet=True) == []
+
+
+def test_the_summary_of_a_policy_that_is_off_says_so(tmp_path: Path) -> None:
+    """Where nothing was judged nobody reads that commits meet the policy."""
+    said = page(tmp_path / "summary.md", Report("A..B", "off", None, [verdict(1, "x")]))
+
+    assert "Nothing was judged: the policy says `mode = off`." in said
+    assert "meets the policy" not in said
+
+
 def test_the_rest_is_counted_in_words() -> None:
     """One is no plural."""
     assert (more(1), more(2)) == ("… and 1 more finding", "… and 2 more findings")

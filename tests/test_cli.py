@@ -6,9 +6,12 @@ import io
 import json
 import os
 import runpy
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -461,12 +464,44 @@ def test_the_module_is_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     """`python -m ampcommit` and `ampcommit` are the same."""
     monkeypatch.setattr(sys, "argv", ["ampcommit", "--version"])
     monkeypatch.setattr(os, "_exit", sys.exit)
-    before = gc.get_threshold()
+    before, heeded = gc.get_threshold(), signal.getsignal(signal.SIGTERM)
     for run in (lambda: runpy.run_path(str(MAIN), run_name="__main__"), start):
         with pytest.raises(SystemExit) as left:
             run()
         assert (left.value.code, capsys.readouterr().out) == (0, f"ampcommit {__version__}\n")
     gc.set_threshold(*before)
+    signal.signal(signal.SIGTERM, heeded)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_job_that_is_cancelled_leaves_no_file(repo: Repo, tmp_path: Path) -> None:
+    """SIGTERM ends a run like an interrupt: status 130, and neither a report nor a temporary file stays."""
+    repo.commit("-q", "-m", "Begin")
+    out, room, bin_, real = tmp_path / "out", tmp_path / "room", tmp_path / "bin", shutil.which("git")
+    for folder in (out, room, bin_):
+        folder.mkdir()
+    started = tmp_path / "started"
+    slow = f'case " $* " in *" log "*) exec sleep 30;; *" ls-tree "*) : >"{started}";; esac'
+    (bin_ / "git").write_text(f'#!/bin/sh\n{slow}\nexec "{real}" "$@"\n')
+    (bin_ / "git").chmod(0o755)
+    environ = {**os.environ, "PYTHONPATH": IMPORTABLE, "TMPDIR": str(room)}
+    environ["PATH"] = f"{bin_}:{os.environ['PATH']}"
+    words = command("verify", "--all", "--json", "--output", str(out / "report.json"))
+    errors = tmp_path / "errors"  # a pipe would stay open as long as what stands in for git
+    with (
+        errors.open("wb") as said,
+        subprocess.Popen(words, cwd=repo.path, env=environ, stdout=subprocess.DEVNULL, stderr=said) as child,
+    ):
+        for _ in range(1000):
+            if started.exists() or child.poll() is not None:
+                break
+            time.sleep(0.01)
+        time.sleep(0.3)  # the policy is read: now the commits are waited for
+        child.terminate()
+        child.wait(timeout=20)
+
+    assert (child.returncode, started.exists(), "Traceback" in errors.read_text()) == (130, True, False)
+    assert (list(out.iterdir()), list(room.iterdir())) == ([], [])
 
 
 def test_the_module_can_be_run(installed: Repo) -> None:

@@ -285,7 +285,8 @@ def test_the_policy_can_be_named(run: Run, repo: Repo, ids: dict[str, str]) -> N
     """The policy of another commit counts where somebody says so; one that is not there is exit 2."""
     (repo.path / ".ampcommit").write_text("[ampcommit]\n\tmode = warn\n")
     repo.commit("-q", "-a", "-m", LINKED)
-    assert (run("base..bad").status, run("base..bad", "--policy-from", "HEAD").status) == (1, 0)
+    bad = f"base..{ids['bad']}"
+    assert (run(bad).status, run(bad, "--policy-from", "HEAD").status) == (1, 0)
     done = run("--policy-from=good", "--all", "--json")
     assert (done.status, done.data["policy"]["from"]) == (1, ids["good"])
     for name in ("nosuch", "-x", "HEAD^{tree}", "base..HEAD"):
