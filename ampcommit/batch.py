@@ -11,7 +11,7 @@ from ampcommit.record import Sha
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ampcommit.gitcmd import Git
 
@@ -31,7 +31,13 @@ _KINDS = ("cat-file", "--batch-check=%(objectname) %(objecttype)")
 _REVERTED = re.compile(rb"This reverts commit ([0-9a-f]{40}(?:[0-9a-f]{24})?)(?![0-9a-f])")
 # -U0: with context, changes of two branches that stand close together look like the merge's own.
 # log, not diff-tree: that one hands over each commit by itself, and we would wake up for it.
-_OWN = ("log", "--no-walk=unsorted", "--stdin", "--cc", "-U0", "--no-renames", "--format=%H")
+_ASKED = ("log", "--no-walk=unsorted", "--stdin", "--no-renames", "--format=%H")
+_MIXED = (
+    *_ASKED,
+    "-c",
+    "--raw",
+)  # trees are enough to tell: few merges mix, and in a partial clone no file may be here
+_OWN = (*_ASKED, "--cc", "-U0")
 
 
 class Commit:
@@ -83,7 +89,7 @@ class Batch:
     def __init__(self, git: "Git", told: "Sequence[Told]") -> None:
         self._git = git
         self._told = told
-        self._diffs: Iterator[bytes] | None = None
+        self._mixed: Iterator[bytes] | None = None
 
     @property
     def commits(self) -> list[Commit]:
@@ -96,10 +102,10 @@ class Batch:
         return [commit for commit, parents, _ in self._told if b" " in parents]
 
     def begin(self) -> None:
-        """Let git begin with what each merge adds, which takes it some time."""
+        """Let git begin with which merges mix files of their parents, which takes it some time."""
         if merges := self._merges:
-            answer = self._git.stream(*_OWN, stdin=b"\n".join([*merges, b""]))
-            self._diffs = chain([next(answer, b"")], answer)
+            answer = self._git.stream(*_MIXED, stdin=b"\n".join([*merges, b""]))
+            self._mixed = chain([next(answer, b"")], answer)
 
     @cached_property
     def trailers(self) -> dict[bytes, list[Trailer]]:
@@ -131,23 +137,15 @@ class Batch:
     @cached_property
     def own_changes(self) -> set[bytes]:
         """The merges whose combined diff is not empty."""
-        if self._diffs is None:
+        if self._mixed is None:
             self.begin()
-        found: set[bytes] = set()
-        merges = frozenset(self._merges)
-        header, rest = b"", b""
         try:
-            for piece in self._diffs or ():
-                *lines, rest = (rest + piece).split(b"\n")
-                for line in lines:
-                    if line in merges:  # no line of a combined diff is an id alone
-                        header = line
-                    elif line:
-                        found.add(header)
+            mixed = _followed(self._merges, self._mixed or ())
+            question = b"\n".join([*sorted(mixed), b""])
+            return _followed(mixed, self._git.stream(*_OWN, stdin=question)) if mixed else mixed
         except GitError as error:
-            self._diffs = None  # half an answer must not be taken for one when somebody asks again
+            self._mixed = None  # half an answer must not be taken for one when somebody asks again
             raise SetupError(str(error), hint=LACKING) from error
-        return found
 
     @cached_property
     def reverted(self) -> set[bytes]:
@@ -155,6 +153,20 @@ class Batch:
         named = {one for _, _, text in self._told for one in _REVERTED.findall(text)}
         found = [line.split() for answer in _asked(self._git, _KINDS, sorted(named)) for line in answer.splitlines()]
         return {words[0] for words in found if words[1:] == [b"commit"]}
+
+
+def _followed(ids: "Iterable[bytes]", pieces: "Iterable[bytes]") -> set[bytes]:
+    """Return those of *ids* behind which git printed anything; no line of a combined diff is an id alone."""
+    known, found = frozenset(ids), set()
+    header, rest = b"", b""
+    for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            if line in known:
+                header = line
+            elif line:
+                found.add(header)
+    return found
 
 
 def _asked(git: "Git", question: tuple[str, ...], lines: list[bytes]) -> "Iterator[bytes]":

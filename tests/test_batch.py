@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -864,3 +865,21 @@ def test_where_nothing_was_reverted_git_is_not_asked(repo: Repo) -> None:
     with history(repo.path) as found:
         (commit,) = alone(found, said(repo, (b"s\n", b""))).commits
         assert not commit.exists("0" * 40)
+
+
+def test_a_clean_merge_is_known_without_files(repo: Repo, tmp_path: Path) -> None:
+    """V04: where a partial clone has no file and its remote is gone, trees tell that a merge mixes nothing."""
+    save(repo, base="1")
+    repo("checkout", "-q", "-b", "side")
+    save(repo, a="1")
+    repo("checkout", "-q", "main")
+    save(repo, b="1")
+    repo("merge", "-q", "--no-ff", "-m", "Merge", "side")
+    repo("config", "uploadpack.allowFilter", "true")
+    repo("clone", "-q", "--bare", "--filter=blob:none", f"file://{repo.path}", str(tmp_path / "partial"))
+    shutil.rmtree(repo.path)
+
+    with history(tmp_path / "partial") as found:
+        (merge,) = found.batch([told for piece in found.told(found.named("HEAD")) for told in piece]).commits
+        assert merge.merge
+        assert not merge.own_changes()
