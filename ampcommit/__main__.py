@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 
+from ampcommit.early import early
 from ampcommit.streams import heard_or_not
 
 
@@ -15,9 +16,10 @@ def start() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a job that is cancelled leaves nothing half done
     status = 130
     try:
-        from ampcommit.cli import main
+        with early(sys.argv[1:]) as begun:
+            from ampcommit.cli import main
 
-        main()
+            main(begun=begun)
     except SystemExit as ended:
         with heard_or_not():
             sys.stdout.flush()

@@ -155,13 +155,11 @@ def ledger_path(as_json: AsJson = False) -> None:
     render.path(ledger_of(os.environ).path, as_json=as_json)
 
 
-def main(argv: "Sequence[str] | None" = None) -> None:
-    """Run the command line; a failure leaves as two lines and an exit code."""
+def main(argv: "Sequence[str] | None" = None, begun: object = None) -> None:
+    """Run the command line, with *begun* in the command's context; a failure leaves as two lines and an exit code."""
     prepare_streams()
     try:
-        args = sys.argv[1:] if argv is None else list(argv)
-        with cli_verify.early(args) as begun:
-            status = app(args=args, prog_name="ampcommit", standalone_mode=False, obj=begun)
+        status = app(args=argv, prog_name="ampcommit", standalone_mode=False, obj=begun)
         with heard_or_not():
             sys.stdout.flush()
     except TyperException as error:

@@ -2,21 +2,20 @@
 
 import os
 import sys
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import nullcontext
 from functools import partial
 from typing import Annotated
 
 import typer
 
-from ampcommit.errors import AmpcommitError, MisuseError
+from ampcommit.errors import MisuseError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
     from ampcommit.history import History
-    from ampcommit.place import Place
     from ampcommit.ranges import Asked
     from ampcommit.verdict import Report
 
@@ -52,24 +51,6 @@ _Output = Annotated[
 ]
 _MaxFindings = Annotated[int | None, typer.Option(metavar="N", min=0, help="Print at most so many findings.")]
 _Quiet = Annotated[bool, typer.Option("--quiet", help="Print only what fails.")]
-
-
-@contextmanager
-def early(args: "Sequence[str]") -> "Iterator[tuple[Place, History] | None]":
-    """Let git begin with `verify --all` while the rest of the command line is still loading, which takes a while."""
-    with ExitStack() as stack:
-        yield _begun(stack) if args[:1] == ["verify"] and "--all" in args else None
-
-
-def _begun(stack: ExitStack) -> "tuple[Place, History] | None":
-    from ampcommit.verify import reading
-
-    try:
-        place, history = stack.enter_context(reading(os.environ))
-        history.begin(history.everything())
-    except AmpcommitError:
-        return None  # the command itself will fail by it, and say so
-    return place, history
 
 
 def verify(

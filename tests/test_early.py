@@ -1,0 +1,68 @@
+"""What begins before the command line is there changes nothing but the time it takes."""
+
+import gc
+import json
+import os
+import signal
+import sys
+
+import pytest
+
+from ampcommit.__main__ import start
+from ampcommit.early import early
+from tests.conftest import PARENT, Repo, url
+
+
+@pytest.mark.parametrize(
+    "args", [[], ["verify"], ["verify", "HEAD"], ["show", "--all"], ["--all"], ["chain", "verify", "--all"]], ids=str
+)
+def test_nothing_else_begins(repo: Repo, monkeypatch: pytest.MonkeyPatch, args: list[str]) -> None:
+    """Only `verify --all` is known from its words alone."""
+    repo.commit("-q", "-m", "One")
+    monkeypatch.chdir(repo.path)
+
+    with early(args) as begun:
+        assert begun is None
+
+
+def test_all_of_a_history_begins(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What git has told by then is what it tells whoever asks."""
+    for subject in ("One", "Two"):
+        repo.commit("-q", "-m", subject)
+    monkeypatch.chdir(repo.path)
+
+    with early(["verify", "--all"]) as begun:
+        assert begun is not None
+        place, history = begun
+        told = [one for piece in history.told(history.everything()) for one in piece]
+    assert [one[0].decode() for one in told] == repo("rev-list", "HEAD").split()
+    assert place.git_dir == str(repo.path / ".git")
+
+
+def test_what_fails_is_the_commands_to_say(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outside a repository nothing begins, and nothing is said twice."""
+    monkeypatch.chdir(str(tmp_path))
+
+    with early(["verify", "--all"]) as begun:
+        assert begun is None
+
+
+@pytest.mark.parametrize("more", [[], ["HEAD"], ["--policy-from", "HEAD"]], ids=str)
+def test_the_command_is_the_same(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], more: list[str]
+) -> None:
+    """With what has begun, or where it is not wanted after all, the verdicts are those of the command alone."""
+    repo.commit("-q", "-m", "Add the parser", "--trailer", f"Amp-Thread-ID: {url(PARENT)}")
+    repo.commit("-q", "-m", "Add nothing")
+    monkeypatch.chdir(repo.path)
+    monkeypatch.setattr(sys, "argv", ["ampcommit", "verify", "--all", "--json", *more])
+    monkeypatch.setattr(os, "_exit", sys.exit)
+    before, heeded = gc.get_threshold(), signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as left:
+        start()
+    gc.set_threshold(*before)
+    signal.signal(signal.SIGTERM, heeded)
+    out = capfd.readouterr().out
+
+    assert left.value.code == (2 if more == ["HEAD"] else 1)
+    assert more == ["HEAD"] or json.loads(out)["summary"]["checked"] == 2
