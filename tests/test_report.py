@@ -22,7 +22,7 @@ from ampcommit.install import package
 from ampcommit.record import Finding
 from ampcommit.report import FORMATS, publish
 from ampcommit.verdict import Report, Verdict
-from tests.conftest import DATA
+from tests.conftest import DATA, ROOT
 from tests.test_formats import HOSTILE, golden, missing, plain, sample, sha, verdict
 
 Capture = pytest.CaptureFixture[str]
@@ -223,7 +223,7 @@ def test_an_interrupt_leaves_no_file(tmp_path: Path) -> None:
         "    time.sleep(60)\n"
         "publish(Report('A..B', 'require', None, verdicts()), 'json', output='report', environ={})\n"
     )
-    environ = os.environ | {"PYTHONPATH": package()}
+    environ = os.environ | {"PYTHONPATH": str(ROOT)}
     child = subprocess.Popen(
         [sys.executable, "-c", run], cwd=tmp_path, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -365,7 +365,7 @@ def test_who_names_stdout_means_what_the_shell_opened(name: str, tmp_path: Path)
     """What a log file held before is still there."""
     (tmp_path / "log").write_text("first\n")
     run = f"from tests.test_report import *; publish(plain(), 'text', output={name!r}, environ={{}})"
-    environ = os.environ | {"PYTHONPATH": package()}
+    environ = os.environ | {"PYTHONPATH": str(ROOT)}
     with (tmp_path / "log").open("a") as log:
         subprocess.run([sys.executable, "-c", run], cwd=tmp_path, env=environ, stdout=log, check=True)
 
@@ -583,7 +583,7 @@ def test_a_short_run_shows_no_progress(monkeypatch: pytest.MonkeyPatch, tmp_path
 def test_a_person_at_a_real_terminal_sees_a_table() -> None:
     """A process of its own with a terminal on both streams draws, and notices come after the table."""
     ours, theirs = pty.openpty()
-    environ = os.environ | PLAIN | {"PYTHONPATH": package()}
+    environ = os.environ | PLAIN | {"PYTHONPATH": str(ROOT)}
     run = "from tests.test_report import *; publish(sample(), environ=os.environ)"
     child = subprocess.Popen([sys.executable, "-c", run], env=environ, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
