@@ -66,3 +66,22 @@ def test_the_command_is_the_same(
 
     assert left.value.code == (2 if more == ["HEAD"] else 1)
     assert more == ["HEAD"] or json.loads(out)["summary"]["checked"] == 2
+
+
+def test_an_interrupt_at_the_very_start_is_one(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the command line could look after it an interrupt ends with 130, too, and without a traceback."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(repo.path)
+    monkeypatch.setattr(sys, "argv", ["ampcommit", "verify", "--all"])
+    monkeypatch.setattr(os, "_exit", sys.exit)
+    monkeypatch.setattr(os, "posix_spawnp", interrupted)
+    before, heeded = gc.get_threshold(), signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as left:
+        start()
+    gc.set_threshold(*before)
+    signal.signal(signal.SIGTERM, heeded)
+
+    assert left.value.code == 130
