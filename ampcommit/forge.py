@@ -33,14 +33,13 @@ class Request:
     `head`    the commit to check up to: a full id (of a tag, where one was pushed), `HEAD`, or with
               pre-commit the revision that is pushed; empty: a branch was deleted, nothing is to be checked
     `base`    the commit that the range starts from, an id or a revision; None where none is named, as for a new branch
-    `needed`  whether the base must be among the objects here; after a forced push it may be gone
     `target`  full names of refs where the tip of the receiving branch may be, in order; none if it is unknown
     `own`     whether the branch that was pushed is the receiving one itself
     `bot`     the login of the bot that the forge's event names as the author of the request
     `source`  who says all this, for people
     """
 
-    __slots__ = ("base", "bot", "head", "needed", "own", "source", "target")
+    __slots__ = ("base", "bot", "head", "own", "source", "target")
 
     def __init__(
         self,
@@ -48,7 +47,6 @@ class Request:
         head: str,
         base: str | None = None,
         *,
-        needed: bool = False,
         target: tuple[str, ...] = (),
         own: bool = False,
         bot: str | None = None,
@@ -56,7 +54,6 @@ class Request:
         self.source = source
         self.head = head
         self.base = base
-        self.needed = needed
         self.target = target
         self.own = own
         self.bot = bot
@@ -106,7 +103,6 @@ def _gitlab(environ: "Mapping[str, str]") -> Request | None:
             "GitLab CI, merge request",
             _commit(merged, "CI_MERGE_REQUEST_SOURCE_BRANCH_SHA") if merged else _commit_in(environ, "CI_COMMIT_SHA"),
             _commit_in(environ, "CI_MERGE_REQUEST_DIFF_BASE_SHA"),
-            needed=True,
             target=_tips_in(environ, "CI_MERGE_REQUEST_TARGET_BRANCH_NAME"),
         )
     if (environ.get("CI_PIPELINE_SOURCE") or "push") not in ("push", "merge_request_event"):
@@ -192,7 +188,6 @@ def _pull_request(source: str, event: _Event) -> Request:
         source,
         event.commit("pull_request.head.sha"),
         event.commit("pull_request.base.sha"),
-        needed=True,
         target=_tips(event.text("pull_request.base.ref"), "pull_request.base.ref"),
         bot=_bot(event),
     )
@@ -227,7 +222,6 @@ def _merge_group(source: str, event: _Event) -> Request:
         source,
         event.commit("merge_group.head_sha"),
         event.commit("merge_group.base_sha"),
-        needed=True,
         target=_tips(branch, "merge_group.base_ref"),
     )
 

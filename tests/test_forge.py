@@ -33,7 +33,7 @@ def said(request: Request | None) -> dict[str, object]:
 
 def expected(source: str, head: str = HEAD, base: str | None = BASE, **others: object) -> dict[str, object]:
     """Return the fields of a request, with *others* where they are not the usual ones."""
-    usual = {"needed": False, "target": MAIN, "own": False, "bot": None}
+    usual = {"target": MAIN, "own": False, "bot": None}
     return {"source": source, "head": head, "base": base} | usual | others
 
 
@@ -162,8 +162,8 @@ EVENTS: dict[str, dict[str, Any]] = {"pull_request": PULL_REQUEST, "push": PUSH,
     "name", ["pull_request", "pull_request_target", "pull_request_review", "pull_request_review_comment"]
 )
 def test_a_pull_request_is_what_lies_between_its_ends(tmp_path: Path, name: str) -> None:
-    """The commits of a pull request are checked, not the merge that GitHub tries, and the base is needed."""
-    assert said(asked_by(tmp_path, name, PULL_REQUEST)) == expected(f"GitHub Actions, {name}", needed=True)
+    """The commits of a pull request are checked, not the merge that GitHub tries."""
+    assert said(asked_by(tmp_path, name, PULL_REQUEST)) == expected(f"GitHub Actions, {name}")
 
 
 def test_the_target_of_a_pull_request_need_not_be_the_default_branch(tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_a_merge_group_is_what_the_queue_puts_on_top(tmp_path: Path) -> None:
     """A merge queue checks its commits against the branch that it will merge them into."""
     found = said(asked_by(tmp_path, "merge_group", MERGE_GROUP))
 
-    assert found == expected("GitHub Actions, merge_group", needed=True)
+    assert found == expected("GitHub Actions, merge_group")
 
 
 def test_ids_may_be_of_either_length(tmp_path: Path) -> None:
@@ -455,15 +455,15 @@ GITLAB_REQUEST = {
 
 
 def test_a_merge_request_is_what_it_adds() -> None:
-    """A merge request is checked from the base of its diff, which is needed, by the branch it goes to."""
-    assert said(requested(GITLAB_REQUEST)) == expected("GitLab CI, merge request", needed=True)
+    """A merge request is checked from the base of its diff, by the branch it goes to."""
+    assert said(requested(GITLAB_REQUEST)) == expected("GitLab CI, merge request")
 
 
 def test_a_merged_result_is_not_what_was_written() -> None:
     """In a pipeline for merged results the source branch is checked, not GitLab's own merge."""
     environ = GITLAB_REQUEST | {"CI_COMMIT_SHA": MERGE, "CI_MERGE_REQUEST_SOURCE_BRANCH_SHA": HEAD}
 
-    assert said(requested(environ)) == expected("GitLab CI, merge request", needed=True)
+    assert said(requested(environ)) == expected("GitLab CI, merge request")
 
 
 def test_a_gitlab_push_is_what_came_after() -> None:
