@@ -1,15 +1,23 @@
 """What every test stands on: a sealed environment, no network, real git in a real repository."""
 
+import gc
+import io
 import ipaddress
+import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from ampcommit.resolved import Resolved
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(__file__).parent / "data"
@@ -138,6 +146,79 @@ def january(amp_home: Path) -> Path:
     for file in (AMP / "2026-01" / "threads-agent-handoff").iterdir():
         shutil.copy(file, amp_home)
     return amp_home
+
+
+class Done:
+    """What became of a command."""
+
+    def __init__(self, status: int, out: str, err: str) -> None:
+        self.status = status
+        self.out = out
+        self.err = err
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The one JSON object on stdout, beside which nothing was said."""
+        assert self.err == ""
+        return self.parsed
+
+    @property
+    def parsed(self) -> dict[str, Any]:
+        """The one JSON object on stdout, whatever was said beside it."""
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+    @property
+    def judged(self) -> dict[str, str]:
+        """The status of each commit in the JSON of `verify`."""
+        return {commit["commit"]: commit["status"] for commit in self.parsed["commits"]}
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def run(repo: Repo, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Return a function that runs a command line in an empty repository, in process; a *stdin* of None is closed."""
+    from ampcommit import cli
+
+    monkeypatch.chdir(repo.path)
+
+    def call(*args: str, stdin: io.RawIOBase | bytes | None = b"") -> Done:
+        source = io.BytesIO(stdin) if isinstance(stdin, bytes) else stdin and io.BufferedReader(stdin)
+        monkeypatch.setattr(sys, "stdin", source and io.TextIOWrapper(source))
+        with pytest.raises(SystemExit) as left:
+            cli.main(args)
+        return Done(int(left.value.code or 0), *capfd.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def startable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let a test call `start`: its end is a `SystemExit`, and what it changed of this process is put back."""
+    before, heeded = gc.get_threshold(), signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(os, "_exit", sys.exit)
+    yield
+    gc.set_threshold(*before)
+    signal.signal(signal.SIGTERM, heeded)
+
+
+def learned(thread: str) -> "Resolved":
+    """Return the line of a ledger that says of *thread* that it came of no other."""
+    from ampcommit.record import ThreadId
+    from ampcommit.resolved import Resolved
+
+    root = ThreadId(thread)
+    return Resolved(
+        thread=root,
+        chain=[root],
+        chain_state="complete",
+        parents={root: []},
+        source="amp",
+        time="2026-11-20T08:15:30Z",
+        by="ampcommit 0.1.0",
+    )
 
 
 def command(*args: str) -> list[str]:

@@ -1,62 +1,28 @@
 """`ampcommit verify` as a shell sees it: what the options mean, alone and together, and how it ends."""
 
 import io
-import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ampcommit import cli
 from ampcommit.ranges import LINE
-from tests.conftest import OTHER, PARENT, Repo, url
+from tests.conftest import OTHER, PARENT, Done, Repo, Run, url
 
 FORMATS = ["text", "json", "github", "gitlab", "sarif", "junit"]
 LINKED = f"Add the parser\n\nAmp-Thread-ID: {url(PARENT)}\n"
 ZERO = "0" * 40
 
 
-class Done:
-    """What became of a command."""
-
-    def __init__(self, status: int, out: str, err: str) -> None:
-        self.status = status
-        self.out = out
-        self.err = err
-
-    @property
-    def data(self) -> dict[str, Any]:
-        """What stands on stdout, which must be one JSON document."""
-        found: dict[str, Any] = json.loads(self.out)
-        return found
-
-    @property
-    def judged(self) -> dict[str, str]:
-        """The status of each commit."""
-        return {commit["commit"]: commit["status"] for commit in self.data["commits"]}
-
-
-Run = Callable[..., Done]
-
-
 @pytest.fixture
-def run(repo: Repo, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+def run(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Return a function that runs `ampcommit verify` in the repository, in process."""
-    monkeypatch.chdir(repo.path)
     monkeypatch.setenv("COLUMNS", "80")
-
-    def call(*args: str, stdin: io.RawIOBase | bytes | None = b"") -> Done:
-        source = io.BytesIO(stdin) if isinstance(stdin, bytes) else stdin and io.BufferedReader(stdin)
-        monkeypatch.setattr(sys, "stdin", source and io.TextIOWrapper(source))
-        with pytest.raises(SystemExit) as left:
-            cli.main(("verify", *args))
-        return Done(int(left.value.code or 0), *capfd.readouterr())
-
-    return call
+    return partial(run, "verify")
 
 
 @pytest.fixture
@@ -167,7 +133,7 @@ def test_a_message_takes_no_option_about_commits(run: Run, args: tuple[str, ...]
 @pytest.mark.parametrize("args", [("base..", "HEAD"), ("base..", "--nosuch"), ("-x",), ("--message",), ("--output",)])
 def test_what_the_command_does_not_know_is_a_misuse(run: Run, args: tuple[str, ...]) -> None:
     """Two ranges, other options, and an option without its value are exit 2."""
-    refused(run(*args), "ampcommit --help")
+    refused(run(*args), "hint: ampcommit ", " --help")
 
 
 @pytest.mark.usefixtures("ids")
@@ -307,7 +273,7 @@ def test_a_share_of_links_can_be_enough(run: Run, least: int, status: int) -> No
     """With a least share of links the run fails only below it: here, one of three."""
     done = run("base..", f"--min-coverage={least}", "--json")
 
-    assert (done.status, done.data["summary"]["failed"], done.data["summary"]["warnings"]) == (status, 0, 2)
+    assert (done.status, done.parsed["summary"]["failed"], done.parsed["summary"]["warnings"]) == (status, 0, 2)
 
 
 NUMBERS = ["-1", "101", "x", "", "1.5", "1e1", "0x10", "nan", " ", "1_0_1", "9" * 5000]

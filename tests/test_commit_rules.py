@@ -12,10 +12,9 @@ from ampcommit.ledger import Ledger
 from ampcommit.message import trailers
 from ampcommit.record import Finding, ThreadId
 from ampcommit.records import Said
-from ampcommit.resolved import Resolved
 from ampcommit.rules import Case, Grounds
 from ampcommit.settings import Settings
-from tests.conftest import CHILD, OTHER, PARENT, Repo, url
+from tests.conftest import CHILD, OTHER, PARENT, Repo, learned, url
 from tests.test_rules import policy
 from tests.test_verify import BARE, add, outcomes, over
 from tests.test_verify_message import COAUTHOR, LINK, LINKED, SUBJECT
@@ -347,8 +346,8 @@ def test_with_mode_off_the_ledger_is_not_asked(clone: Repo, agent: Enter) -> Non
     assert outcomes("base~1", policy_from=off) == ["pass"]
 
 
-def test_merges_need_no_record(clone: Repo, agent: Enter) -> None:
-    """`git merge` runs no post-commit: what it made is excused; what `git commit` concludes has its record."""
+def test_merges_have_their_records(clone: Repo, agent: Enter) -> None:
+    """A merge has its record, whether `git merge` made it or `git commit` concluded it."""
     demanding(clone, "record = true")
     agent(PARENT)
     save(clone)
@@ -360,11 +359,11 @@ def test_merges_need_no_record(clone: Repo, agent: Enter) -> None:
         clone("checkout", "-q", "main")
         clone(*conclude)
         clone("branch", "-D", "side")
-    assert outcomes("HEAD", policy_from="base") == ["exempt merge"]
+    assert outcomes("HEAD", policy_from="base") == ["pass"]
     clone.commit("-q", "-m", "Merge it again")
 
     assert outcomes("HEAD", policy_from="base") == ["pass"]
-    assert over().counts == {"checked": 5, "passed": 4, "exempt": 1, "linked": 5}
+    assert over().counts == {"checked": 5, "passed": 5, "linked": 5}
 
 
 def test_what_came_before_needs_no_record_and_may_have_one(clone: Repo, agent: Enter) -> None:
@@ -429,17 +428,7 @@ def test_other_lines_of_the_ledger_say_nothing_of_a_commit(clone: Repo, agent: E
     demanding(clone, "record = true")
     agent(PARENT)
     save(clone)
-    thread = ThreadId(PARENT)
-    chain = Resolved(
-        thread=thread,
-        chain=[thread],
-        chain_state="complete",
-        parents={thread: []},
-        source="amp",
-        time="2026-11-20T08:15:30Z",
-        by="ampcommit 0.1.0",
-    )
-    Ledger(str(ledger(clone))).append(chain)
+    Ledger(str(ledger(clone))).append(learned(PARENT))
     save(clone)
 
     assert len(ledger(clone).read_bytes().splitlines()) == 3

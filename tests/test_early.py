@@ -1,9 +1,7 @@
 """What begins before the command line is there changes nothing but the time it takes."""
 
-import gc
 import json
 import os
-import signal
 import sys
 
 import pytest
@@ -47,6 +45,7 @@ def test_what_fails_is_the_commands_to_say(tmp_path: object, monkeypatch: pytest
         assert begun is None
 
 
+@pytest.mark.usefixtures("startable")
 @pytest.mark.parametrize("more", [[], ["HEAD"], ["--policy-from", "HEAD"]], ids=str)
 def test_the_command_is_the_same(
     repo: Repo, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], more: list[str]
@@ -56,18 +55,15 @@ def test_the_command_is_the_same(
     repo.commit("-q", "-m", "Add nothing")
     monkeypatch.chdir(repo.path)
     monkeypatch.setattr(sys, "argv", ["ampcommit", "verify", "--all", "--json", *more])
-    monkeypatch.setattr(os, "_exit", sys.exit)
-    before, heeded = gc.get_threshold(), signal.getsignal(signal.SIGTERM)
     with pytest.raises(SystemExit) as left:
         start()
-    gc.set_threshold(*before)
-    signal.signal(signal.SIGTERM, heeded)
     out = capfd.readouterr().out
 
     assert left.value.code == (2 if more == ["HEAD"] else 1)
     assert more == ["HEAD"] or json.loads(out)["summary"]["checked"] == 2
 
 
+@pytest.mark.usefixtures("startable")
 def test_an_interrupt_at_the_very_start_is_one(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before the command line could look after it an interrupt ends with 130, too, and without a traceback."""
 
@@ -76,12 +72,8 @@ def test_an_interrupt_at_the_very_start_is_one(repo: Repo, monkeypatch: pytest.M
 
     monkeypatch.chdir(repo.path)
     monkeypatch.setattr(sys, "argv", ["ampcommit", "verify", "--all"])
-    monkeypatch.setattr(os, "_exit", sys.exit)
     monkeypatch.setattr(os, "posix_spawnp", interrupted)
-    before, heeded = gc.get_threshold(), signal.getsignal(signal.SIGTERM)
     with pytest.raises(SystemExit) as left:
         start()
-    gc.set_threshold(*before)
-    signal.signal(signal.SIGTERM, heeded)
 
     assert left.value.code == 130

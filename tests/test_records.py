@@ -15,8 +15,7 @@ from ampcommit.errors import LedgerError
 from ampcommit.ledger import Ledger
 from ampcommit.record import Record, Sha, ThreadId
 from ampcommit.records import Records, Said
-from ampcommit.resolved import Resolved
-from tests.conftest import CHILD, OTHER, PARENT
+from tests.conftest import CHILD, OTHER, PARENT, learned
 from tests.test_record import SHA1, SHA256, record_of, records, shas
 
 relaxed = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -102,18 +101,8 @@ def test_a_commit_that_others_only_name_has_no_record(ledger: Ledger) -> None:
 
 def test_only_lines_of_kind_commit_count(ledger: Ledger) -> None:
     """A chain that became known later is no record, nor is a line of a kind that is yet to be invented."""
-    thread = ThreadId(CHILD)
-    chain = Resolved(
-        thread=thread,
-        chain=[thread],
-        chain_state="complete",
-        parents={thread: []},
-        source="amp",
-        time="2026-11-20T08:15:30Z",
-        by="ampcommit 0.1.0",
-    )
     later = varied(record_of(sha(1)), kind="squash")
-    found = write(ledger, [chain.to_bytes(), later, later.replace(b'"kind":"squash",', b"")])
+    found = write(ledger, [learned(CHILD).to_bytes(), later, later.replace(b'"kind":"squash",', b"")])
 
     assert found.of(sha(1)) == []
 

@@ -332,15 +332,21 @@ def test_a_place_without_permission_is_refused_at_once(
         publish(unread(), "json", output=str(tmp_path / "report"), environ={})
 
 
-def test_a_pipe_with_a_name_gets_the_report(tmp_path: Path) -> None:
-    """A FIFO stays one, and gets everything at the end."""
-    path = tmp_path / "fifo"
+@contextmanager
+def reading(path: Path) -> Iterator[list[str]]:
+    """Make a FIFO; what its reader had got when it ended is there afterwards."""
     os.mkfifo(path)
     got: list[str] = []
     reader = threading.Thread(target=lambda: got.append(path.read_text()), daemon=True)
     reader.start()
-    publish(sample(), "sarif", output=str(path), environ={})
+    yield got
     reader.join(10)
+
+
+def test_a_pipe_with_a_name_gets_the_report(tmp_path: Path) -> None:
+    """A FIFO stays one, and gets everything at the end."""
+    with reading(tmp_path / "fifo") as got:
+        publish(sample(), "sarif", output=str(tmp_path / "fifo"), environ={})
 
     assert got == [golden("sarif.json")]
     assert os.listdir(tmp_path) == ["fifo"]
@@ -348,14 +354,8 @@ def test_a_pipe_with_a_name_gets_the_report(tmp_path: Path) -> None:
 
 def test_a_pipe_with_a_name_gets_no_half(tmp_path: Path) -> None:
     """Its reader sees the end of it, and nothing else."""
-    path = tmp_path / "fifo"
-    os.mkfifo(path)
-    got: list[str] = []
-    reader = threading.Thread(target=lambda: got.append(path.read_text()), daemon=True)
-    reader.start()
-    with pytest.raises(GitError):
-        publish(failing(GitError("git said no")), "text", output=str(path), environ={})
-    reader.join(10)
+    with reading(tmp_path / "fifo") as got, pytest.raises(GitError):
+        publish(failing(GitError("git said no")), "text", output=str(tmp_path / "fifo"), environ={})
 
     assert got == [""]
 
