@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from ampcommit import __version__, cli_threads, cli_verify
+from ampcommit import __version__, cli_setup, cli_threads, cli_verify
 from ampcommit.errors import AmpcommitError, MisuseError, SetupError
 from ampcommit.escape import defused, terminal
 from ampcommit.files import write_atomic
@@ -50,31 +50,7 @@ def top(
     """Provenance for commits that an agent wrote."""
 
 
-@app.command()
-def install(as_json: AsJson = False) -> None:
-    """Put the hooks into this clone."""
-    from ampcommit import install as verb
-    from ampcommit import render
-
-    render.setup(verb.install(), as_json=as_json, verb="install")
-
-
-@app.command()
-def uninstall(as_json: AsJson = False) -> None:
-    """Take the hooks out of this clone; what was there before comes back."""
-    from ampcommit import install as verb
-    from ampcommit import render
-
-    render.setup(verb.uninstall(), as_json=as_json, verb="uninstall")
-
-
-@app.command()
-def status(as_json: AsJson = False) -> None:
-    """Say what is set up here and which policy holds."""
-    from ampcommit import install as verb
-    from ampcommit import render
-
-    render.setup(verb.status(), as_json=as_json, verb="status")
+cli_setup.add_to(app)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -164,7 +140,9 @@ def main(argv: "Sequence[str] | None" = None, begun: object = None) -> None:
             sys.stdout.flush()
     except TyperException as error:
         text = error.format_message()
-        status = _fail(MisuseError(text, hint="ampcommit --help")) if text else error.exit_code
+        context = getattr(error, "ctx", None)  # of the command that was meant, where it came so far
+        hint = f"{context.command_path if context else 'ampcommit'} --help"
+        status = _fail(MisuseError(text, hint=hint)) if text else error.exit_code
     except AmpcommitError as error:
         status = _fail(error)
     except (KeyboardInterrupt, typer.Abort):

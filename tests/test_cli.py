@@ -1,13 +1,11 @@
 """The command line: exit codes, two-line failures, results on stdout and talk on stderr."""
 
 import errno
-import gc
 import io
 import json
 import os
 import runpy
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -15,50 +13,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ampcommit import __version__, cli
 from ampcommit.__main__ import start
-from tests.conftest import CHILD, PARENT, Repo, command, url
+from tests.conftest import CHILD, PARENT, Done, Repo, Run, command, url
 
 Enter = Callable[[str], None]
-Run = Callable[..., "Done"]
 
 LINK = f"Amp-Thread-ID: {url(PARENT)}"
 MAIN = Path(cli.__file__).with_name("__main__.py")
 IMPORTABLE = os.pathsep.join(filter(None, sys.path))  # what we can import, a child can, too
-
-
-class Done:
-    """What became of a command."""
-
-    def __init__(self, status: int, out: str, err: str) -> None:
-        self.status = status
-        self.out = out
-        self.err = err
-
-    @property
-    def data(self) -> dict[str, Any]:
-        """The one JSON object on stdout, beside which nothing was said."""
-        assert self.err == ""
-        found: dict[str, Any] = json.loads(self.out)
-        return found
-
-
-@pytest.fixture
-def run(repo: Repo, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    """Return a function that runs a command line in an empty repository, in process."""
-    monkeypatch.chdir(repo.path)
-
-    def call(*args: str) -> Done:
-        with pytest.raises(SystemExit) as left:
-            cli.main(args)
-        out, err = capfd.readouterr()
-        return Done(int(left.value.code or 0), out, err)
-
-    return call
 
 
 def spawned(repo: Repo, script: str, **env: str) -> subprocess.CompletedProcess[bytes]:
@@ -104,7 +70,7 @@ def test_install_status_uninstall(run: Run, repo: Repo) -> None:
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
 def test_json_is_one_object_with_its_schema(run: Run, repo: Repo, args: list[str], schema: str) -> None:
-    """With --json there is JSON on stdout and nothing else anywhere."""
+    """V11: with --json there is JSON on stdout and nothing else anywhere."""
     repo.commit("-q", "-m", "Add the parser")
     (repo.path / "MSG").write_text(f"Add the parser\n\n{LINK}\n")
     done = run(*args, "--json")
@@ -228,6 +194,27 @@ def test_a_misuse_is_two_lines_and_two(run: Run, args: list[str]) -> None:
     failed(run(*args), 2)
 
 
+@pytest.mark.parametrize(
+    ("args", "meant"),
+    [
+        (["--bogus"], "ampcommit"),
+        (["nosuch"], "ampcommit"),
+        (["verify", "--bogus"], "ampcommit verify"),
+        (["verify", "HEAD", "HEAD"], "ampcommit verify"),
+        (["verify", "--message"], "ampcommit"),  # typer does not tell whose option lacks its value
+        (["show", "--bogus"], "ampcommit show"),
+        (["hook"], "ampcommit hook"),
+        (["ledger", "nosuch"], "ampcommit ledger"),
+        (["ledger", "list", "--thread", ""], "ampcommit ledger list"),
+    ],
+    ids=repr,
+)
+def test_a_misuse_names_the_help_of_the_very_command(run: Run, args: list[str], meant: str) -> None:
+    """The hint is a command that can be run, and that shows what would have been possible there."""
+    assert run(*args).err.splitlines()[1] == f" hint: {meant} --help"
+    assert f"Usage: {meant} " in run(*meant.split()[1:], "--help").out
+
+
 def test_a_policy_that_cannot_be_used_is_two(run: Run, repo: Repo) -> None:
     """Half a policy gives no verdict."""
     (repo.path / "MSG").write_text(f"Add the parser\n\n{LINK}\n")
@@ -247,6 +234,22 @@ def test_outside_a_repository_is_three(
     monkeypatch.chdir(tmp_path)
 
     failed(run(*args), 3, "inside a git repository")
+
+
+@pytest.mark.parametrize(
+    "args", [["install"], ["uninstall"], ["status"], ["show"], ["verify"], ["verify", "--all"], ["ledger", "list"]]
+)
+def test_somebody_elses_repository_is_three(
+    run: Run, repo: Repo, sealed: Path, monkeypatch: pytest.MonkeyPatch, args: list[str]
+) -> None:
+    """S17: git's refusal is passed on with the way out, and the way out is not taken for the user."""
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    files = [sealed / ".gitconfig", repo.path / ".git" / "config"]
+    before = [file.read_bytes() for file in files]
+
+    failed(run(*args), 3, "dubious ownership", " hint: if you trust it", "--add safe.directory")
+    assert [file.read_bytes() for file in files] == before
+    assert not (repo.path / ".git" / "ampcommit").exists()
 
 
 def test_a_hooks_folder_of_others_is_three(run: Run, repo: Repo) -> None:
@@ -460,17 +463,14 @@ def test_no_colour_in_a_pipe(installed: Repo) -> None:
     assert b"\x1b" not in done.stdout
 
 
+@pytest.mark.usefixtures("startable")
 def test_the_module_is_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """`python -m ampcommit` and `ampcommit` are the same."""
     monkeypatch.setattr(sys, "argv", ["ampcommit", "--version"])
-    monkeypatch.setattr(os, "_exit", sys.exit)
-    before, heeded = gc.get_threshold(), signal.getsignal(signal.SIGTERM)
     for run in (lambda: runpy.run_path(str(MAIN), run_name="__main__"), start):
         with pytest.raises(SystemExit) as left:
             run()
         assert (left.value.code, capsys.readouterr().out) == (0, f"ampcommit {__version__}\n")
-    gc.set_threshold(*before)
-    signal.signal(signal.SIGTERM, heeded)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")

@@ -2,18 +2,15 @@
 
 import json
 import os
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ampcommit import ampcli, render, shim
-from ampcommit.at_work import use
-from ampcommit.install import install, package, status, uninstall
+from ampcommit import render
 from ampcommit.ledger import Report as Checked
 from ampcommit.record import Sha, ThreadId
 from ampcommit.show import Shown
-from tests.conftest import CHILD, PARENT, Repo, url
+from tests.conftest import CHILD, PARENT, url
 
 Capture = pytest.CaptureFixture[str]
 
@@ -34,156 +31,6 @@ def data(capsys: Capture) -> dict[str, Any]:
     assert (out.count("\n"), out.isascii(), err) == (1, True, "")
     found: dict[str, Any] = json.loads(out)
     return found
-
-
-# Install, uninstall, status.
-
-
-def test_install_ends_with_the_policy_in_force(repo: Repo, capsys: Capture) -> None:
-    """Who installed sees what is demanded now, who said so, and how a mixed team begins."""
-    render.setup(install(str(repo.path)), as_json=False, verb="install")
-    out = seen(capsys)
-
-    assert out[:2] == ["commit-msg   installed", "post-commit  installed"]
-    assert "  mode       require          from default" in out
-    assert "  host       (none)           from default" in out
-    assert "  exempt     merge fixup      from default" in out
-    assert any("git config ampcommit.authors agent" in line for line in out)
-
-
-def test_a_mixed_team_is_not_told_twice(repo: Repo, capsys: Capture) -> None:
-    """Once the policy says so, the hint is gone."""
-    repo("config", "ampcommit.authors", "agent")
-    render.setup(status(str(repo.path)), as_json=False, verb="status")
-    out = seen(capsys)
-
-    assert "  authors    agent            from git config" in out
-    assert not any("Not everybody" in line for line in out)
-
-
-@pytest.mark.parametrize(
-    ("script", "says"),
-    [
-        ("", "not installed: run `ampcommit install`"),
-        ("#!/bin/sh\n", "somebody else's hook; `ampcommit install` keeps it running"),
-        ("#!/bin/sh\nampcommit hook commit-msg\n", "calls ampcommit, put there by hand"),
-        (shim.fast("commit-msg", "/bin/sh", package()), "of another version or place: run `ampcommit install` again"),
-        (shim.fast("commit-msg", "/nonexistent", package()), "cannot run: run `ampcommit install` again"),
-    ],
-)
-def test_every_state_says_what_to_do(repo: Repo, capsys: Capture, script: str, says: str) -> None:
-    """A hook that does not work comes with the way out."""
-    if script:
-        path = repo.path / ".git" / "hooks" / "commit-msg"
-        path.write_text(script)
-        path.chmod(0o755)
-    render.setup(status(str(repo.path)), as_json=False, verb="status")
-
-    assert seen(capsys)[0] == f"commit-msg   {says}"
-
-
-def test_an_earlier_hook_is_named(repo: Repo, capsys: Capture) -> None:
-    """A person sees whose hook runs before ours."""
-    earlier = repo.path / ".git" / "hooks" / "commit-msg"
-    earlier.write_text("# https://pre-commit.com\n")
-    earlier.chmod(0o755)
-    render.setup(install(str(repo.path)), as_json=False, verb="install")
-
-    assert seen(capsys)[0] == "commit-msg   installed; pre-commit runs before it"
-
-
-def test_a_hooks_folder_of_others_is_named(installed: Repo, capsys: Capture) -> None:
-    """Who sees `absent` also sees where git looks."""
-    installed("config", "core.hooksPath", "shared")
-    render.setup(status(str(installed.path)), as_json=False, verb="status")
-
-    assert seen(capsys)[0].startswith(f"hooks        {installed.path}/shared  (core.hooksPath; ")
-
-
-def test_a_hook_that_install_would_not_touch_is_not_promised_to_be_kept(repo: Repo, capsys: Capture) -> None:
-    """In a folder of others a foreign hook is named, and nothing is said of what `install` would do with it."""
-    (repo.path / "shared").mkdir()
-    (repo.path / "shared" / "commit-msg").write_text("#!/bin/sh\n")
-    repo("config", "core.hooksPath", "shared")
-    render.setup(status(str(repo.path)), as_json=False, verb="status")
-
-    assert seen(capsys)[1] == "commit-msg   somebody else's hook"
-
-
-def test_uninstall_says_what_stays(installed: Repo, capsys: Capture) -> None:
-    """The ledger is not removed with the hooks."""
-    render.setup(uninstall(str(installed.path)), as_json=False, verb="uninstall")
-    out = seen(capsys)
-
-    assert out[:2] == ["commit-msg   not installed", "post-commit  not installed"]
-    assert out[2].endswith("ledger.jsonl")
-    assert "(kept;" in out[3]
-    assert len(out) == 4
-
-
-def test_problems_of_the_policy_are_shown_harmless(repo: Repo, capsys: Capture) -> None:
-    """What a cloned policy file says is text, not colour (S01)."""
-    (repo.path / ".ampcommit").write_text(f'[ampcommit "{HOSTILE}"]\n\tx = y\n[ampcommit]\n\tamp = x\n\tmode = [red]\n')
-    render.setup(status(str(repo.path)), as_json=False, verb="status")
-
-    assert len([line for line in seen(capsys) if line.startswith("warning: ")]) == 3
-
-
-def test_a_thread_set_by_hand_is_shown(repo: Repo, capsys: Capture) -> None:
-    """Nobody forgets a word that goes into every message."""
-    use(PARENT, os.environ, str(repo.path))
-    render.setup(status(str(repo.path)), as_json=False, verb="status")
-
-    assert f"thread       {PARENT} (set by hand" in "\n".join(seen(capsys))
-
-
-@pytest.mark.parametrize(("resolve", "lines"), [("background", 3), ("never", 1)])
-def test_who_will_be_asked_is_said(repo: Repo, tmp_path: Path, capsys: Capture, resolve: str, lines: int) -> None:
-    """Nobody is surprised that Amp is asked behind a commit's back, and everybody sees how to end that."""
-    (tmp_path / "amp").write_text("#!/bin/sh\n")
-    found = install(str(repo.path))
-    repo("config", "ampcommit.resolve", resolve)
-    ampcli.record(found.place, str(tmp_path / "amp"))
-    render.setup(status(str(repo.path)), as_json=False, verb="status")
-    out = seen(capsys)
-
-    at = out.index(f"amp          {tmp_path / 'amp'}")
-    assert out[at + lines] == "policy"
-    assert ("git config ampcommit.resolve never" in "".join(out)) == (resolve == "background")
-
-
-def test_a_hostile_path_is_shown_harmless(tmp_path: Path, capsys: Capture) -> None:
-    """A folder can have any name (S07)."""
-    path = tmp_path / "\x1b[2J [red]x[-]"
-    path.mkdir()
-    Repo(path)("init", "-q")
-    render.setup(install(str(path)), as_json=False, verb="install")
-
-    assert "\\x1b[2J [red]x[-]/.git/ampcommit/ledger.jsonl" in seen(capsys)[2]
-
-
-def test_long_paths_are_not_wrapped(tmp_path: Path, capsys: Capture) -> None:
-    """What is printed can be copied."""
-    path = tmp_path / ("a" * 150)
-    path.mkdir()
-    Repo(path)("init", "-q")
-    render.setup(install(str(path)), as_json=False, verb="install")
-
-    assert seen(capsys)[2] == f"ledger       {path}/.git/ampcommit/ledger.jsonl"
-
-
-@pytest.mark.parametrize("verb", ["install", "uninstall", "status"])
-def test_the_json_of_a_setup(installed: Repo, capsys: Capture, verb: str) -> None:
-    """Machines get every fact under its own name."""
-    render.setup(status(str(installed.path)), as_json=True, verb=verb)
-    found = data(capsys)
-
-    names = "schema top folder hooks works python package amp resolve use ledger policy problems warnings"
-    assert (names.split(), found["schema"]) == (list(found), "ampcommit.status/1")
-    assert [list(hook) for hook in found["hooks"]] == [["hook", "path", "state", "earlier"]] * 2
-    assert (found["works"], found["top"]) == (True, str(installed.path))
-    assert found["policy"]["mode"] == {"value": "require", "from": "default"}
-    assert found["policy"]["exempt"] == {"value": ["merge", "fixup"], "from": "default"}
 
 
 # Show.

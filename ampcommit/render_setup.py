@@ -1,0 +1,87 @@
+"""What is set up in a clone, as the user sees it."""
+
+from ampcommit.escape import terminal
+from ampcommit.render import Paper, print_json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ampcommit.install import Setup
+
+_STATES = {
+    "installed": "installed",
+    "outdated": "of another version or place: run `ampcommit install` again",
+    "broken": "cannot run: run `ampcommit install` again",
+    "foreign": "somebody else's hook; `ampcommit install` keeps it running",
+    "by hand": "calls ampcommit, put there by hand",
+    "absent": "not installed: run `ampcommit install`",
+}
+_MIXED_TEAM = """\
+Not everybody here commits with Amp? Then demand the link only of the agent's own commits:
+  git config ampcommit.authors agent                          (this clone)
+  git config -f .ampcommit ampcommit.authors agent            (everybody, once .ampcommit is committed)"""
+
+
+def setup(found: "Setup", *, as_json: bool, verb: str) -> None:
+    """Show what is set up: hooks, ledger, and the policy with where each value came from."""
+    if as_json:
+        print_json(_setup_json(found))
+        return
+    out = Paper()
+    if found.elsewhere:
+        out.say(f"{'hooks':<12} {terminal(found.folder, 1000)}  (core.hooksPath; `ampcommit install` says what to do)")
+    for hook in found.hooks:
+        colour = "green" if hook.state in ("installed", "by hand") else "yellow"
+        kept = f"; {hook.earlier} runs before it" if hook.earlier else ""
+        state = _STATES[hook.state]
+        if hook.state == "absent" and verb == "uninstall":
+            state = "not installed"
+        if hook.state == "foreign" and found.elsewhere:
+            state = "somebody else's hook"
+        out.say(f"{hook.name:<12} ", (state, colour), kept)
+    out.say(f"{'ledger':<12} {terminal(found.place.ledger, 1000)}")
+    if verb == "uninstall":
+        out.say(f"{'':<12} (kept; remove it if you no longer want it)")
+        return
+    out.say(f"{'python':<12} {terminal(found.python, 1000)}")
+    if found.used:
+        out.say(f"{'thread':<12} {found.used} (set by hand for this work tree; `ampcommit use --none` ends that)")
+    out.say(f"{'amp':<12} {terminal(found.amp, 1000) if found.amp else 'not found when the hooks were installed'}")
+    if found.amp and found.settings.clone["resolve"] == "background":
+        out.say(f"{'':<12} (asked in the background for chains not known here, with the key that is set up for Amp;")
+        out.say(f"{'':<12} to end that: git config ampcommit.resolve never)")
+    _policy(out, found)
+
+
+def _policy(out: Paper, found: "Setup") -> None:
+    out.say("policy")
+    for name, value in found.settings.values.items():
+        shown = (
+            " ".join(value) if isinstance(value, tuple) else str(value).lower() if isinstance(value, bool) else value
+        )
+        out.say(f"  {name:<10} {terminal(str(shown)) or '(none)':<16} from {found.settings.origins[name]}")
+    for text in found.settings.warnings + found.settings.problems:
+        out.say(("warning:", "yellow"), f" {terminal(text)}")
+    if found.settings["authors"] == "everyone":
+        out.say(_MIXED_TEAM)
+
+
+def _setup_json(found: "Setup") -> dict[str, object]:
+    values, origins = found.settings.values, found.settings.origins
+    return {
+        "schema": "ampcommit.status/1",
+        "top": found.place.top,
+        "folder": found.folder,
+        "hooks": [
+            {"hook": hook.name, "path": hook.path, "state": hook.state, "earlier": hook.earlier} for hook in found.hooks
+        ],
+        "works": found.works,
+        "python": found.python,
+        "package": found.package,
+        "amp": found.amp,
+        "resolve": found.settings.clone["resolve"],
+        "use": found.used,
+        "ledger": found.place.ledger,
+        "policy": {name: {"value": values[name], "from": origins[name]} for name in values},
+        "problems": found.settings.problems,
+        "warnings": found.settings.warnings,
+    }
