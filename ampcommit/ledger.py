@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ampcommit.resolved import Resolved
+    from ampcommit.rewritten import Rewrite
 
-    Entry = Record | Resolved
+    Entry = Record | Resolved | Rewrite
 
 _TAIL = 4096
 _LINE_LIMIT = 64 * 1024 * 1024
@@ -37,13 +38,13 @@ class Ledger:
         self._mode = mode  # of a file that has to be made
         self._seen: mmap | bytes = b""
 
-    def append(self, entry: "Entry") -> None:
+    def append(self, *entries: "Entry") -> None:
         """
-        Write *entry* behind the last line and set its `prev`; the cost does not depend on how many there are.
+        Write *entries* behind the last line and set their `prev`; the cost does not depend on how many are there.
 
-        Either the whole line is there afterwards or the file is as it was. What the last line says
-        already is not written twice. `LedgerError` where the file is not ours to write: a link,
-        a FIFO, a folder, a newer format.
+        Either all of them are there afterwards or the file is as it was; a crash may leave the first ones. What the
+        line before says already is not written twice. `LedgerError` where the file is not ours to write: a
+        link, a FIFO, a folder, a newer format.
         """
         if not os.path.lexists(self.path):
             self.prepare()
@@ -53,19 +54,23 @@ class Ledger:
         with Lock(f"{self.path}.lock", mode=mode):
             fd = self._opened(os.O_RDWR | os.O_APPEND)
             try:
-                self._write(fd, entry, mode)
+                self._write(fd, entries, mode)
             finally:
                 os.close(fd)
 
-    def _write(self, fd: int, entry: "Entry", mode: int) -> None:
+    def _write(self, fd: int, entries: "tuple[Entry, ...]", mode: int) -> None:
         size = self._mended(fd, mode)
         last = _last_line(fd, size)
-        if last and entry.repeats(last):
-            return
-        entry.prev = None if last is None else _successor(last)
+        lines = []
+        for entry in entries:
+            if last and entry.repeats(last):
+                continue
+            entry.prev = None if last is None else _successor(last)
+            last = entry.to_bytes()
+            lines += [last, b"\n"]
         written = False
         try:
-            write_all(fd, entry.to_bytes() + b"\n")
+            write_all(fd, b"".join(lines))
             written = True
         finally:
             if not written:
@@ -272,6 +277,10 @@ def _problem(line: bytes, before: bytes | None) -> str | None:
             from ampcommit.resolved import Resolved  # never in a hook
 
             Resolved.from_bytes(line)
+        if version <= VERSION and fields["kind"] == "rewrite":
+            from ampcommit.rewritten import Rewrite
+
+            Rewrite.from_bytes(line)
     except RecordError as error:
         return str(error)
     expected = None if before is None else digest(before)

@@ -324,7 +324,7 @@ def test_a_newer_ledger_is_read_not_written(ledger: Ledger, version: int) -> Non
     assert sha(7) == intact(ledger, 2)[1]["commit"]
 
 
-@pytest.mark.parametrize("kind", ["rewrite", "carry", "something new"])
+@pytest.mark.parametrize("kind", ["head", "carry", "something new"])
 def test_other_kinds_of_lines_are_kept(ledger: Ledger, kind: str) -> None:
     """A kind that this version does not know is no damage."""
     filled(ledger, 1)
@@ -334,6 +334,34 @@ def test_other_kinds_of_lines_are_kept(ledger: Ledger, kind: str) -> None:
     ledger.append(another())
 
     assert kind == intact(ledger, 3)[1]["kind"]
+
+
+def test_several_lines_are_written_at_once(ledger: Ledger) -> None:
+    """One lock, one write: the lines of a long rebase stand there as if written one by one, none of them twice."""
+    first, second = another(), another()
+    ledger.append(first, first, second)
+    ledger.append(second, another())
+    ledger.append()
+
+    assert [fields["commit"] for fields in intact(ledger, 3)][:2] == [first.commit, second.commit]
+
+
+def test_several_lines_are_written_all_or_none(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """C08: where the disk is full in the midst of them, none is left behind."""
+    before = filled(ledger, 2)
+    write, calls = os.write, iter(range(9))
+
+    def short(fd: int, data: bytes) -> int:
+        if next(calls):
+            raise NO_SPACE
+        return write(fd, data[: len(data) * 2 // 3])
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", short)
+        with pytest.raises(OSError, match="No space"):
+            ledger.append(another(), another(), another())
+
+    assert content_of(ledger) == before
 
 
 def test_a_chain_that_became_known_is_a_line_as_any(ledger: Ledger) -> None:
