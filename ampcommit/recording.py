@@ -1,4 +1,8 @@
-"""The hook `post-commit`: the commit that came to be is recorded, from its own links and the note that fits."""
+"""
+The hooks `post-commit` and `post-merge`: the commit that came to be is recorded.
+
+What it says itself, its own links, is joined with the note that fits.
+"""
 
 import os
 import time
@@ -11,32 +15,51 @@ from ampcommit.ledger import Ledger
 from ampcommit.note import Note
 from ampcommit.record import Record, Sha, ThreadId
 
-_FORMAT = "--format=%H%x00%T%x00%P%x00%B%x00"
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ampcommit.threads import Chain
+
+_FORMAT = "--format=%H%x00%T%x00%P%x00%an <%ae> %at%x00%B%x00"
 
 
 class Made:
-    """A commit as git has it: its ids, and its message in UTF-8."""
+    """A commit as git has it: its ids, who wrote it when, and its message in UTF-8."""
 
-    __slots__ = ("commit", "message", "parents", "tree")
+    __slots__ = ("author", "commit", "message", "parents", "tree")
 
-    def __init__(self, commit: bytes, tree: bytes, parents: bytes, message: bytes) -> None:
+    def __init__(self, commit: bytes, tree: bytes, parents: bytes, author: bytes, message: bytes) -> None:
         self.commit = Sha(commit.decode("ascii").strip())
         self.tree = Sha(tree.decode("ascii"))
         self.parents = [Sha(parent) for parent in parents.decode("ascii").split()]
+        self.author = author
         self.message = message
 
 
 def post_commit(call: Call) -> int:
     """Record the commit at HEAD; a commit without a link leaves no record."""
+    return _record_head(call)
+
+
+def post_merge(call: Call) -> int:
+    """Record the merge at HEAD if git made it just now: a fast-forward brings somebody else's, `--squash` none."""
+    # The pre-commit framework hands git's argument over in the environment.
+    if call.environ.get("PRE_COMMIT_IS_SQUASH_MERGE", *call.args[:1] or "0") == "1":
+        return 0
+    return _record_head(call, merged=True)
+
+
+def _record_head(call: Call, *, merged: bool = False) -> int:
     left = note.take(call.place)
     made, before = _commits(call, left.head if left else None)
     same = left is not None and made.message == left.message
     # What commit-msg judged need not be judged again; another text (another hook, another clean-up) must.
     links = left.links if left and same else _links(call, made.message)
-    known = left if left and _fits(left, call, made, before, links) else _seen_now(call, links)
+    known = left if left and _fits(left, call, made, before, links) else None
+    if known is None and (not merged or _made_here(call, made)):
+        known = _seen_now(call, links)
     if known is None:
         return 0
-    _ledger(call).append(_record(call, made, links, known))
+    opened(call).append(record(call, made, links, known))
     if known.source == "use":
         from ampcommit.current import keep_in_use
 
@@ -48,7 +71,7 @@ def post_commit(call: Call) -> int:
     return 0
 
 
-def _ledger(call: Call) -> Ledger:
+def opened(call: Call) -> Ledger:
     """Return the ledger; only where it has to be made is git asked with which permissions."""
     if os.path.lexists(call.place.ledger):
         return Ledger(call.place.ledger)
@@ -59,18 +82,38 @@ def _ledger(call: Call) -> Ledger:
 
 def _commits(call: Call, head: Sha | None) -> "tuple[Made, Made | None]":
     """Return the commit at HEAD and the one at *head*, where HEAD was when the note was left; in one question."""
-    git = Git(environ=clean(call.environ, call.place.git_dir))
     wanted = ("HEAD", head) if head else ("HEAD",)
-    question = ("log", "--no-walk=unsorted", "--no-show-signature", "--encoding=UTF-8", _FORMAT)
     try:
-        fields = git(*question, *wanted, "--").split(b"\0")
+        commits = told(call, *wanted, "--")
     except GitError:  # git has cleaned the old one away
-        fields = git(*question, "HEAD", "--").split(b"\0")
-    if len(fields) < 5:
+        commits = told(call, "HEAD", "--")
+    if not commits:
         raise AmpcommitError("git shows no commit at HEAD: nothing was recorded")
-    commits = [Made(*fields[at : at + 4]) for at in range(0, len(fields) - 4, 4)]
     # An amend that changes nothing gives the same commit again, and git shows it once.
     return commits[0], commits[-1] if commits[-1].commit == head else None
+
+
+def told(call: Call, *wanted: str, stdin: bytes = b"") -> list[Made]:
+    """Return the commits that *wanted* names to `git log`, each once."""
+    return _asked(call, "--no-walk=unsorted", *wanted, stdin=stdin)
+
+
+def since(call: Call, commit: str, most: int) -> list[Made]:
+    """Return the commits that HEAD has and *commit* has not, the newest *most* of them."""
+    return _asked(call, f"--max-count={most}", f"{commit}..HEAD", "--")
+
+
+def _asked(call: Call, *wanted: str, stdin: bytes = b"") -> list[Made]:
+    git = Git(environ=clean(call.environ, call.place.git_dir))
+    answer = git("log", "--no-show-signature", "--encoding=UTF-8", _FORMAT, *wanted, stdin=stdin)
+    fields = answer.split(b"\0")
+    return [Made(*fields[at : at + 5]) for at in range(0, len(fields) - 5, 5)]
+
+
+def _made_here(call: Call, made: Made) -> bool:
+    """Say whether HEAD is a merge that git made just now; no reflog, no answer."""
+    moved = call.git("log", "-g", "-1", "--format=%gs", "HEAD", "--")
+    return len(made.parents) > 1 and bool(moved.strip()) and b": Fast-forward" not in moved
 
 
 def _links(call: Call, message: bytes) -> list[ThreadId]:
@@ -114,23 +157,31 @@ def _seen_now(call: Call, links: list[ThreadId]) -> Note | None:
         if at_work.inside and not call.place.rebasing():
             say("ampcommit: this commit has no link to its thread; `git commit --amend --no-edit` adds it")
         return None
-    chain = walk(links[-1], Offline(call.environ))
+    # While git replays commits they may be other people's: then only the commit itself speaks.
+    source = "message" if call.place.replaying() else at_work.source_of(links[-1])
+    known = unjudged(links, walk(links[-1], Offline(call.environ)), source=source, repo=repository(settings.remotes))
+    known.resolve = settings.clone["resolve"] == "background"
+    return known
+
+
+def unjudged(links: list[ThreadId], chain: "Chain", *, source: str, repo: str | None) -> Note:
+    """Return what is known of a commit that `commit-msg` did not see."""
     return Note(
         pid=0,
         head=None,
         links=links,
-        # While git replays commits they may be other people's: then only the commit itself speaks.
-        source="message" if call.place.replaying() else at_work.source_of(links[-1]),
+        source=source,
         validated=False,
         chain=chain.threads,
         chain_state=chain.state,
-        repo=repository(settings.remotes),
-        resolve=settings.clone["resolve"] == "background",
+        repo=repo,
+        resolve=False,
         message=b"",
     )
 
 
-def _record(call: Call, made: Made, links: list[ThreadId], known: Note) -> Record:
+def record(call: Call, made: Made, links: list[ThreadId], known: Note) -> Record:
+    """Return what is to be recorded of the commit *made*, whose *links* are these."""
     return Record(
         commit=made.commit,
         tree=made.tree,

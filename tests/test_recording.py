@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from ampcommit.ledger import Ledger
 from ampcommit.note import Note
 from ampcommit.place import Place
 from ampcommit.record import Sha, ThreadId
-from ampcommit.recording import post_commit
+from ampcommit.recording import post_commit, post_merge
 from tests.conftest import CHILD, OTHER, PARENT, Repo, url
 
 Enter = Callable[[str], None]
@@ -431,3 +432,75 @@ def test_records_follow_each_other(desk: Desk) -> None:
         desk.recorded()
 
     assert desk.ledger.check().count == 3
+
+
+# Merges.
+
+
+@pytest.fixture
+def fork(desk: Desk) -> Desk:
+    """A branch `side` beside the current one, which has moved on."""
+    repo = desk.repo
+    desk.made()
+    repo("checkout", "-q", "-b", "side")
+    desk.made("Add the scanner\n")
+    repo("checkout", "-q", "main")
+    desk.made("Add the printer\n")
+    return desk
+
+
+def merged(desk: Desk, *args: str, env: dict[str, str] | None = None) -> list[Record]:
+    """Run the hook post-merge; return what it appended."""
+    before = len(list(desk.ledger.lines()))
+    assert post_merge(Call({**os.environ, **(env or {})}, 0, list(args))) == 0
+    return [json.loads(line) for line in desk.ledger.lines()][before:]
+
+
+def test_a_merge_is_recorded_from_its_note(fork: Desk) -> None:
+    """E27: `git merge` runs commit-msg, and post-merge where others run post-commit."""
+    text = f"Merge branch 'side'\n\n{LINK}\n"
+    fork.leave(message=text.encode())
+    fork.repo("merge", "-q", "--no-ff", "-m", text, "side")
+    (record,) = merged(fork, "0")
+
+    assert (record["commit"], record["parents"]) == (fork.repo.head(), fork.repo.head("%P").split())
+    assert (record["source"], record["validated"]) == ("env", True)
+
+
+def test_a_merge_without_a_note_is_recorded_from_its_links(fork: Desk) -> None:
+    """E27: with `--no-verify` nobody looked at the message before."""
+    fork.repo("merge", "-q", "--no-ff", "-m", f"Merge it\n\n{LINK}", "side")
+    (record,) = merged(fork, "0")
+
+    assert (record["thread"], record["source"], record["validated"]) == (PARENT, "message", False)
+
+
+def test_a_fast_forward_is_nobodys_commit(fork: Desk) -> None:
+    """E29: a merge that came from elsewhere is not recorded by who fetched it."""
+    fork.repo("merge", "-q", "--no-ff", "-m", f"Merge it\n\n{LINK}", "side")
+    merge = fork.repo.head()
+    fork.repo("reset", "-q", "--hard", "HEAD^")
+    fork.repo("merge", "-q", "--ff-only", merge)
+
+    assert (fork.repo.head(), merged(fork, "0")) == (merge, [])
+
+
+def test_without_a_reflog_only_a_note_tells_who_merged(fork: Desk) -> None:
+    """Nothing else tells a merge from a fast-forward to one."""
+    fork.repo("config", "core.logAllRefUpdates", "false")
+    shutil.rmtree(fork.repo.path / ".git" / "logs")
+    fork.repo("merge", "-q", "--no-ff", "-m", f"Merge it\n\n{LINK}", "side")
+
+    assert merged(fork, "0") == []
+    fork.leave(head=Sha(fork.repo("rev-parse", "HEAD^")), message=f"Merge it\n\n{LINK}\n".encode())
+    assert len(merged(fork, "0")) == 1
+
+
+@pytest.mark.parametrize(("args", "env"), [(["1"], {}), ([], {"PRE_COMMIT_IS_SQUASH_MERGE": "1"})])
+def test_a_squash_made_no_commit(fork: Desk, args: list[str], env: dict[str, str]) -> None:
+    """After `git merge --squash` HEAD is where it was, with a note that is for the commit to come."""
+    fork.repo("merge", "-q", "--squash", "side")
+    fork.leave()
+
+    assert merged(fork, *args, env=env) == []
+    assert os.path.exists(os.path.join(fork.place.private, "note"))
