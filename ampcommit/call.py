@@ -18,15 +18,19 @@ class Call:
     What a hook needs to know of its call.
 
     `parent` is the process that started the script: git itself where git started it; 0 where
-    that is not known, because another hook manager or a person stands between.
+    that is not known, because another hook manager or a person stands between. `fed` is what git
+    feeds the hook on standard input.
     """
 
-    __slots__ = ("_config", "_settings", "args", "environ", "git", "parent", "place")
+    __slots__ = ("_config", "_settings", "args", "environ", "fed", "git", "parent", "place")
 
-    def __init__(self, environ: "Mapping[str, str]", parent: int, args: list[str], config: str | None = None) -> None:
+    def __init__(
+        self, environ: "Mapping[str, str]", parent: int, args: list[str], config: str | None = None, fed: str = ""
+    ) -> None:
         self.environ = environ
         self.parent = parent if _is_git(parent) else 0
         self.args = args
+        self.fed = fed
         self._config = config
         self._settings: Settings | None = None
         self.git = Git(environ=environ)

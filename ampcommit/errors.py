@@ -18,6 +18,8 @@ are results, and 130 (interrupted) is a `KeyboardInterrupt`.
 OUTCOMES = {
     "commit-msg": "the commit goes on unchecked",
     "post-commit": "the commit is made, and has no record",
+    "post-merge": "the merge is made, and has no record",
+    "post-rewrite": "the commits are rewritten, and what was known of them is not carried over",
 }
 """What a failure of ours in each hook leads to; it never costs the commit."""
 

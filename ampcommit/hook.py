@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 INTERRUPTED = 130
+_FED = ("post-rewrite",)
 
 
 def main(name: str, parent: int, args: list[str], asked: bool = False) -> int:
@@ -29,7 +30,8 @@ def main(name: str, parent: int, args: list[str], asked: bool = False) -> int:
     """
     try:
         ensure_streams()
-        return _function(name)(Call(os.environ, parent, args, _read_stdin() if asked else None))
+        config = _read_stdin() if asked else None
+        return _function(name)(Call(os.environ, parent, args, config, _read_stdin() if name in _FED else ""))
     except KeyboardInterrupt:
         return INTERRUPTED
     except (AmpcommitError, OSError) as error:
@@ -59,6 +61,14 @@ def _function(name: str) -> "Callable[[Call], int]":
         from ampcommit.recording import post_commit
 
         return post_commit
+    if name == "post-merge":
+        from ampcommit.recording import post_merge
+
+        return post_merge
+    if name == "post-rewrite":
+        from ampcommit.rewriting import post_rewrite
+
+        return post_rewrite
     raise AmpcommitError(f"this version has no hook {name}", hint="upgrade ampcommit, or take the hook out")
 
 

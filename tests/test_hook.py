@@ -53,6 +53,39 @@ def test_a_commit_is_recorded(message: Path, repo: Repo, agent: Enter) -> None:
     assert len(list(Ledger(".git/ampcommit/ledger.jsonl").lines())) == 1
 
 
+def test_a_merge_is_recorded(message: Path, repo: Repo) -> None:
+    """The third hook stands in for the second where `git merge` made the commit."""
+    repo.commit("-q", "-m", "Add the scanner")
+    repo("checkout", "-q", "--orphan", "side")
+    repo.commit("-q", "-m", "Add the printer")
+    merge = ("--no-ff", "--allow-unrelated-histories", "-m", f"Merge it\n\nAmp-Thread-ID: {url(PARENT)}")
+    repo("merge", "-q", *merge, "main")
+
+    assert hook.main("post-merge", 0, ["0"]) == 0
+    assert len(list(Ledger(".git/ampcommit/ledger.jsonl").lines())) == 1
+
+
+def test_what_git_feeds_is_read(message: Path, repo: Repo) -> None:
+    """The fourth hook learns on standard input what became of which commit."""
+    link = f"Amp-Thread-ID: {url(PARENT)}"
+    repo.commit("-q", "-m", "Add the scanner", "-m", link)
+    old = repo.head()
+    repo.commit("-q", "--amend", "-m", "Add the printer", "-m", link)
+    reader, writer = os.pipe()
+    os.write(writer, f"{old} {repo.head()}\n".encode())
+    os.close(writer)
+    saved = os.dup(0)
+    os.dup2(reader, 0)
+    try:
+        assert hook.main("post-rewrite", 0, ["amend"]) == 0
+    finally:
+        os.dup2(saved, 0)
+        os.close(saved)
+        os.close(reader)
+
+    assert len(list(Ledger(".git/ampcommit/ledger.jsonl").lines())) == 2
+
+
 def test_the_configuration_that_the_script_read_is_used(message: Path) -> None:
     """What the script asked git need not be asked again."""
     reader, writer = os.pipe()

@@ -1,0 +1,218 @@
+"""
+The hook `post-rewrite`: what was known of commits is carried to those that they became.
+
+A rebase fires no other hook that we use for the commits that it picks, so they are recorded here too,
+from their own links, with a number of questions to git that does not grow with them.
+"""
+
+import os
+import time
+
+from ampcommit import __version__, recording
+from ampcommit.call import Call
+from ampcommit.files import read_regular
+from ampcommit.gitcmd import Git, clean
+from ampcommit.record import Sha, ThreadId, canonical
+from ampcommit.recording import Made
+from ampcommit.rewritten import Rewrite
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from mmap import mmap
+
+    from ampcommit.ledger import Entry, Ledger
+    from ampcommit.message import Trailer
+    from ampcommit.record import Record
+
+    Pair = tuple[Sha, Sha]
+
+_FEW = 16
+"""Ids that are looked for in the ledger one by one; for more, it is read once."""
+
+_NAMED = rb'(?:"old":"([0-9a-f]{40}|[0-9a-f]{64})",)?"(?:commit|new)":"([0-9a-f]{40}|[0-9a-f]{64})"'
+_ONTO = ("rebase-merge/onto", "rebase-apply/onto")
+_SMALL = 4096
+_MOST = 10_000
+_AT_ONCE = 2000
+_LIST = 64 * 1024 * 1024
+
+
+def post_rewrite(call: Call) -> int:
+    """Record what became of the commits that git (or its reflog) says were rewritten."""
+    # The pre-commit framework hands git's argument over in the environment, and git's pairs not at all.
+    command = call.environ.get("PRE_COMMIT_REWRITE_COMMAND", *call.args[:1]) or ""
+    pairs, source = _pairs(call, command)
+    if not pairs or call.settings().mode == "off":
+        return 0
+    commits = _told(call, _ids(pairs))
+    if command == "rebase":
+        pairs = _put_right(call, pairs, commits)
+    ids = _ids(pairs)
+    linked = _linked(call, list(commits.values()))
+    ledger = recording.opened(call)
+    named, told = _known(ledger, ids, pairs)
+    made = [commits[new] for new in dict.fromkeys(new for _, new in pairs) if new in linked and new not in named]
+    entries: list[Entry] = [*_records(call, made, linked)]
+    # Of a commit in the middle of a rebase nothing is recorded yet; it may stand for one that is.
+    always = command == "amend" and call.place.rebasing()
+    entries += [
+        _rewrite(old, new, command, source)
+        for old, new in pairs
+        if (old, new) not in told and (always or old in linked or old in named)
+    ]
+    if entries:
+        ledger.append(*entries)
+    return 0
+
+
+def _pairs(call: Call, command: str) -> "tuple[list[Pair], str]":
+    """
+    Return old and new commits in git's order, and how they are known.
+
+    The pre-commit framework does not pass on what git feeds: then git's own list of a rebase tells, which is
+    there until this hook has ended, and of an amend the reflog.
+    """
+    if call.fed:
+        return _parsed(call.fed), "git"
+    if command == "amend":
+        return _amended(call), "reflog"
+    for name in ("rebase-merge/rewritten-list", "rebase-apply/rewritten"):
+        if listed := read_regular(os.path.join(call.place.git_dir, name), _LIST):
+            return _parsed(listed.decode("ascii", "replace")), "git"
+    return [], "git"
+
+
+def _parsed(text: str) -> "list[Pair]":
+    """Return the pairs in *text*, lines of an old id, a new one and perhaps more; other lines are none."""
+    words = (line.split(" ") for line in text.split("\n"))
+    pairs = [(Sha.maybe(line[0]), Sha.maybe(line[1])) for line in words if len(line) > 1]
+    return [(old, new) for old, new in pairs if old and new and old != new]
+
+
+def _amended(call: Call) -> "list[Pair]":
+    """Return where HEAD was before an amend, and where it is, if its reflog tells that it was one."""
+    listed = call.git("log", "-g", "-2", "--format=%H %P%x00%gs", "HEAD", "--").decode("utf-8", "replace")
+    entries = [line.partition("\0") for line in listed.split("\n")[:-1]]
+    if len(entries) < 2 or not entries[0][2].startswith(("commit (amend)", "rebase (")):
+        return []
+    (new, *parents), (old, *before) = (entry[0].split() for entry in entries)
+    # In a rebase HEAD also moves from pick to pick; only an amend leaves the parents as they were.
+    return _parsed(f"{old} {new}") if parents == before else []
+
+
+def _ids(pairs: "list[Pair]") -> list[Sha]:
+    return list(dict.fromkeys(one for pair in pairs for one in pair))
+
+
+def _told(call: Call, ids: list[Sha]) -> dict[Sha, Made]:
+    """Return the commits with these *ids* that are still here."""
+    found = {}
+    for start in range(0, len(ids), _AT_ONCE):
+        asked = "\n".join([*ids[start : start + _AT_ONCE], ""]).encode("ascii")
+        found.update({made.commit: made for made in recording.told(call, "--ignore-missing", "--stdin", stdin=asked)})
+    return found
+
+
+def _put_right(call: Call, pairs: "list[Pair]", commits: dict[Sha, Made]) -> "list[Pair]":
+    """
+    Return *pairs* with another new commit where git names one that somebody added on top of it.
+
+    When a rebase stops and somebody commits, git takes the last commit for what the old one became. If one below it
+    has the author, date and message of the old one, that is it; of several none. *commits* gains what is found.
+    """
+    onto = [read_regular(os.path.join(call.place.git_dir, name), _SMALL) for name in _ONTO]
+    doubted = [pair for pair in pairs if _differ(*map(commits.get, pair))]
+    if not doubted or not any(onto):
+        return pairs
+    known = {new for _, new in pairs}
+    below: dict[tuple[bytes, bytes], list[Made]] = {}
+    for made in recording.since(call, (onto[0] or onto[1] or b"").decode("ascii", "replace").strip(), _MOST):
+        if made.commit not in known:
+            below.setdefault((made.author, made.message), []).append(made)
+    right = []
+    for old, new in pairs:
+        found = below.get((commits[old].author, commits[old].message), []) if (old, new) in doubted else []
+        commits.update({made.commit: made for made in found})
+        meant = [made.commit for made in found] or [new]
+        right += [(old, one) for one in meant if len(meant) == 1 and one != old]
+    return right
+
+
+def _differ(old: Made | None, new: Made | None) -> bool:
+    return old is not None and new is not None and (old.author, old.message) != (new.author, new.message)
+
+
+def _linked(call: Call, commits: list[Made]) -> dict[Sha, list[ThreadId]]:
+    """Return the accepted links of each commit that has any."""
+    from ampcommit.rules import Case
+
+    seen = _trailers(call, commits)
+    links = {made.commit: Case(made.message, seen[made.commit], call.settings()).links for made in commits}
+    return {commit: found for commit, found in links.items() if found}
+
+
+def _trailers(call: Call, commits: list[Made]) -> "dict[Sha, list[Trailer]]":
+    """Return the trailers of each commit; git is asked about all those at once of which only git can tell."""
+    from ampcommit.message import plain_trailers
+
+    plain = {made.commit: plain_trailers(made.message) for made in commits}
+    seen = {commit: found for commit, found in plain.items() if found is not None}
+    doubtful = [made for made in commits if made.commit not in seen]
+    if doubtful:
+        from ampcommit.batch import Batch  # seldom needed
+
+        git = Git(environ=clean(call.environ, call.place.git_dir))
+        batch = Batch(git, [(made.commit.encode("ascii"), b"", made.message) for made in doubtful])
+        seen |= {commit.id: commit.trailers for commit in batch.commits}
+    return seen
+
+
+def _known(ledger: "Ledger", ids: list[Sha], pairs: "list[Pair]") -> "tuple[set[Sha], set[Pair]]":
+    """Return those of *ids* of which the ledger says something, and those of *pairs* that it tells already."""
+    text = ledger.whole()
+    if len(ids) > _FEW:
+        return _read(text, ids, pairs)
+    needles = {one: [name + canonical(one) for name in (b'"commit":', b'"new":')] for one in ids}
+    named = {one for one in ids if any(text.rfind(needle) >= 0 for needle in needles[one])}
+    told = {pair for pair in pairs if text.rfind(b'"old":%b,"new":%b' % tuple(map(canonical, pair))) >= 0}
+    return named, told
+
+
+def _read(text: "mmap | bytes", ids: list[Sha], pairs: "list[Pair]") -> "tuple[set[Sha], set[Pair]]":
+    """Return the same from one pass over the whole ledger."""
+    import re  # 6 ms, which only a longer rebase pays
+
+    wanted = {one.encode("ascii"): one for one in ids}
+    named, told = set(), set()
+    for found in re.finditer(_NAMED, text):
+        if one := wanted.get(found[2]):
+            named.add(one)
+            told |= {(old, one) for old in [wanted.get(found[1])] if old}
+    return named, told.intersection(pairs)
+
+
+def _records(call: Call, commits: list[Made], linked: dict[Sha, list[ThreadId]]) -> "Iterator[Record]":
+    """Yield the records of *commits*, from their own links: they may be other people's."""
+    if not commits:
+        return
+    from ampcommit.settings import repository
+    from ampcommit.threads import Offline, walk
+
+    offline, repo = Offline(call.environ), repository(call.settings().remotes)
+    chains = {last: walk(last, offline) for last in dict.fromkeys(linked[made.commit][-1] for made in commits)}
+    for made in commits:
+        links = linked[made.commit]
+        chain = chains[links[-1]]
+        yield recording.record(call, made, links, recording.unjudged(links, chain, source="message", repo=repo))
+
+
+def _rewrite(old: Sha, new: Sha, command: str, source: str) -> Rewrite:
+    return Rewrite(
+        old=old,
+        new=new,
+        command=command or None,
+        source=source,
+        time=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        by=f"ampcommit {__version__}",
+    )
