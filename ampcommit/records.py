@@ -11,6 +11,7 @@ from functools import cached_property
 
 from ampcommit.errors import RecordError
 from ampcommit.record import Record, parsed
+from ampcommit.rewritten import MOST, rewritings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from ampcommit.ledger import Ledger
     from ampcommit.record import Sha, ThreadId
 
-_NAMED = re.compile(rb'"commit"\s*:\s*"([0-9a-f]{40}(?:[0-9a-f]{24})?)"')
+_NAMED = re.compile(rb'"(?:commit|new)"\s*:\s*"([0-9a-f]{40}(?:[0-9a-f]{24})?)"')
 _PARTS = 256
 """Parts of the index: sorting needs the memory of one part only."""
 
@@ -56,8 +57,20 @@ class Records:
         return bool(self._text)
 
     def of(self, commit: "Sha") -> list[Said]:
-        """Return what the records of *commit* say, oldest first; damaged ones are for `problems` to tell."""
-        return [said for line in self._lines(commit) if (said := _said(line, commit))]
+        """
+        Return what the records of *commit* say, oldest first; damaged ones are for `problems` to tell.
+
+        Where it has none, those of the commits that were rewritten into it speak for it.
+        """
+        found: list[Said] = []
+        seen, waiting = {commit}, [commit]
+        while waiting and not found:
+            for one in waiting:
+                found += [said for line in self._lines(one) if (said := _said(line, one))]
+            told = [told.old for one in waiting for told in rewritings(self._lines(one), one) if told.old not in seen]
+            waiting = list(dict.fromkeys(told)) if len(seen) < MOST else []
+            seen.update(waiting)
+        return found
 
     def problems(self) -> list[str]:
         """Return what `ledger check` finds; it reads the whole ledger."""

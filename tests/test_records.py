@@ -15,6 +15,7 @@ from ampcommit.errors import LedgerError
 from ampcommit.ledger import Ledger
 from ampcommit.record import Record, Sha, ThreadId
 from ampcommit.records import Records, Said
+from ampcommit.rewritten import MOST, Rewrite
 from tests.conftest import CHILD, OTHER, PARENT, learned
 from tests.test_record import SHA1, SHA256, record_of, records, shas
 
@@ -105,6 +106,44 @@ def test_only_lines_of_kind_commit_count(ledger: Ledger) -> None:
     found = write(ledger, [learned(CHILD).to_bytes(), later, later.replace(b'"kind":"squash",', b"")])
 
     assert found.of(sha(1)) == []
+
+
+# --- what commits were rewritten into
+
+
+def became(old: Sha, new: Sha) -> Rewrite:
+    """Return the line that says that *old* became *new*."""
+    return Rewrite(old=old, new=new, command="rebase", source="git", time="", by="")
+
+
+def test_what_a_commit_was_made_from_speaks_for_it(ledger: Ledger) -> None:
+    """A squash without links of its own has the records of all that went into it."""
+    both = [record_of(sha(1), CHILD), record_of(sha(2), PARENT)]
+    ledger.append(*both, became(sha(1), sha(3)), became(sha(2), sha(4)), became(sha(3), sha(5)), became(sha(4), sha(5)))
+
+    assert expected(*both) == told(Records(ledger).of(sha(5)))
+
+
+def test_a_record_of_its_own_speaks_before_others(ledger: Ledger) -> None:
+    """Where the link was changed on purpose, the record of the new commit says so."""
+    ledger.append(record_of(sha(1), CHILD), became(sha(1), sha(2)), record_of(sha(2), PARENT))
+
+    assert expected(record_of(sha(2), PARENT)) == told(Records(ledger).of(sha(2)))
+
+
+def test_rewriting_in_a_circle_ends(ledger: Ledger) -> None:
+    """Lines that lead back to where they began say nothing."""
+    ledger.append(became(sha(1), sha(2)), became(sha(2), sha(1)))
+
+    assert Records(ledger).of(sha(2)) == []
+
+
+def test_a_long_past_is_followed_so_far(ledger: Ledger) -> None:
+    """More commits than anybody ever amended are not looked up."""
+    ledger.append(*(became(sha(number), sha(0)) for number in range(1, MOST + 1)))
+    ledger.append(became(sha(MOST + 1), sha(1)), record_of(sha(MOST + 1)))
+
+    assert Records(ledger).of(sha(0)) == []
 
 
 # --- ledgers of other versions
