@@ -72,7 +72,8 @@ def test_problems_of_the_policy_are_said(here: Repo, capfd: pytest.CaptureFixtur
     (here.path / ".ampcommit").write_text(
         '[ampcommit]\n\tmode = sometimes\n\tamp = x\n[ampcommit "\\u202e"]\n\tx = y\n'
     )
-    Call(os.environ, 0, []).settings()
+    call = Call(os.environ, 0, [])
+    assert call.settings() is call.settings()
     lines = capfd.readouterr().err.splitlines()
 
     assert len(lines) == 3
