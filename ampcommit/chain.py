@@ -7,6 +7,7 @@ from ampcommit.ledger import Ledger
 from ampcommit.link import named
 from ampcommit.place import Place
 from ampcommit.record import Record, Sha, ThreadId
+from ampcommit.rewritten import Rewrite
 from ampcommit.settings import read_settings
 from ampcommit.show import show
 from ampcommit.sources import Sources, Thread
@@ -109,8 +110,11 @@ def lineage(
     shown = _shown(found, sources, down=down, around=around)
     found.threads = {thread: sources.threads[thread] for thread in shown}
     if ledger:
+        became = _became(ledger)
         for name, commits in _commits(ledger, found.threads, sources).items():
-            found.threads[name].commits = commits
+            one = found.threads[name]
+            one.rewritten = {commit: became[commit] for commit in commits if commit in became}
+            one.commits = {commit: time for commit, time in commits.items() if commit not in one.rewritten}
     found.warnings = [terminal(warning) for warning in sources.warnings]
     return found
 
@@ -165,6 +169,30 @@ def _commits(ledger: Ledger, threads: "Iterable[ThreadId]", sources: Sources) ->
             if link in found:
                 found[link].setdefault(record.commit, record.time)
     return found
+
+
+def _became(ledger: Ledger) -> dict[Sha, Sha]:
+    """Return what each commit became in the end that the ledger says was rewritten."""
+    if ledger.whole().find(b'"rewrite"') < 0:
+        return {}
+    told: dict[Sha, Sha] = {}
+    for line in ledger.lines():
+        if b'"rewrite"' in line:
+            try:
+                one = Rewrite.from_bytes(line)
+            except RecordError:
+                continue  # another kind, or damaged
+            told[one.old] = one.new
+    return {old: end for old in told if (end := _end(old, told)) not in told}
+
+
+def _end(commit: Sha, became: "Mapping[Sha, Sha]") -> Sha:
+    """Return what *commit* became in the end; where that goes round in a circle, a commit of the circle."""
+    seen = set()
+    while commit in became and commit not in seen:
+        seen.add(commit)
+        commit = became[commit]
+    return commit
 
 
 def _may_link(line: bytes, threads: "Mapping[ThreadId, object]") -> bool:

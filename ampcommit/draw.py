@@ -43,6 +43,7 @@ def as_json(found: "Lineage") -> dict[str, object]:
                 "children": one.children,
                 "source": one.source,
                 "commits": None if one.commits is None else list(one.commits),
+                "rewritten": one.rewritten,
             }
             for one in found.threads.values()
         ],
@@ -107,6 +108,9 @@ class _Trees:
             known = commit in self._subjects
             subject = terminal(self._subjects[commit], _TITLE) if known else "(not in this clone)"
             yield f"{bar} {commit[:12]} {subject}".rstrip()
+        for old, new in one.rewritten.items():
+            if new not in (one.commits or ()):  # it went into a commit of another thread
+                yield f"{bar} {old[:12]} became {new[:12]}"
         if one.thread in self._gaps:
             yield f"{bar} {self._gaps[one.thread]}"
 

@@ -24,10 +24,11 @@ class Thread:
 
     `state` is known, missing (nothing is there) or broken (a file is there, and it does not tell). `parents` is
     None where they are not known, `source` then None too. `commits` are those whose message links the thread, with
-    the time of the record, in the order of the ledger; None where there is no ledger to ask.
+    the time of the record, in the order of the ledger; None where there is no ledger to ask. Those that became others
+    are in `rewritten`, with what they became in the end.
     """
 
-    __slots__ = ("children", "commits", "parents", "source", "state", "thread", "title")
+    __slots__ = ("children", "commits", "parents", "rewritten", "source", "state", "thread", "title")
 
     def __init__(self, thread: ThreadId) -> None:
         self.thread = thread
@@ -37,6 +38,7 @@ class Thread:
         self.source: str | None = None
         self.title: str | None = None
         self.commits: dict[Sha, str] | None = None
+        self.rewritten: dict[Sha, Sha] = {}
 
 
 class Sources:

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 
 from ampcommit.ampcli import Amp, record
 from ampcommit.chain import Lineage, lineage, look_up, subjects
+from ampcommit.draw import tree
 from ampcommit.errors import AmpcommitError, LedgerError, MisuseError, RemoteError, SetupError
 from ampcommit.ledger import Ledger
 from ampcommit.place import Place
 from ampcommit.record import Sha, ThreadId
+from ampcommit.rewritten import Rewrite
 from ampcommit.sources import Sources
 from ampcommit.threadfile import LAST_CLIENT_WRITTEN
 from tests.conftest import AMP, CHILD, OTHER, PARENT, Repo, url
@@ -845,6 +847,41 @@ def pictured(*ids: str) -> Lineage:
         for commit in ids:
             ledger.append(record_of(commit, CHILD))
         return picture(CHILD, ledger)
+
+
+def became(old: int, new: int) -> Rewrite:
+    """Return the line that says that one commit became another."""
+    return Rewrite(old=sha(old), new=sha(new), command="rebase", source="git", time="", by="")
+
+
+def test_what_was_rewritten_is_told_with_what_it_became(ledger: Ledger) -> None:
+    """After a rebase a thread has the new commits; the old ones are there for who asks, with what they are now."""
+    first, second = record_of(sha(1), CHILD), record_of(sha(2), CHILD)
+    ledger.append(first, became(2, 3), became(1, 2), second, record_of(sha(3), CHILD))
+    one = picture(CHILD, ledger).threads[ThreadId(CHILD)]
+
+    assert (list(one.commits or {}), one.rewritten) == ([sha(3)], {sha(1): sha(3), sha(2): sha(3)})
+
+
+def test_what_went_into_another_threads_commit_is_drawn(ledger: Ledger) -> None:
+    """A squash leaves one of two threads without a commit of its own: the drawing says where the other one went."""
+    ledger.append(record_of(sha(1), CHILD), record_of(sha(2), PARENT), became(1, 4), became(2, 4))
+    ledger.append(record_of(sha(4), PARENT))
+    lines = list(tree(picture(CHILD, ledger), {}))
+    other = list(tree(picture(PARENT, ledger), {}))
+
+    assert [line.split() for line in lines if "became" in line] == [[sha(1)[:12], "became", sha(4)[:12]]]
+    assert not [line for line in other if "became" in line]
+
+
+def test_commits_that_became_each_other_stay_in_the_picture(ledger: Ledger) -> None:
+    """Who goes back to a commit and does the same again leaves a circle, in which nothing is the end."""
+    ledger.append(record_of(sha(1), CHILD), became(1, 2), became(2, 1), record_of(sha(2), CHILD))
+    with Path(ledger.path).open("ab") as stream:
+        stream.write(b'{"v":1,"kind":"rewrite","old":4}\n')
+    one = picture(CHILD, ledger).threads[ThreadId(CHILD)]
+
+    assert (list(one.commits or {}), one.rewritten) == ([sha(1), sha(2)], {})
 
 
 def test_subjects_of_commits_that_are_here(repo: Repo) -> None:

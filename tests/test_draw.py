@@ -342,6 +342,7 @@ def test_the_json_is_the_promise(tmp_path: Path) -> None:
                     "children": [],
                     "source": "local",
                     "commits": [sha(1)],
+                    "rewritten": {},
                 },
                 {
                     "thread": PARENT,
@@ -350,6 +351,7 @@ def test_the_json_is_the_promise(tmp_path: Path) -> None:
                     "children": [CHILD],
                     "source": "local",
                     "commits": [],
+                    "rewritten": {},
                 },
             ],
         }
@@ -366,7 +368,15 @@ def test_what_is_unknown_is_null() -> None:
         "status": "unknown",
         "chain": [CHILD],
         "threads": [
-            {"thread": CHILD, "state": "missing", "parents": None, "children": [], "source": None, "commits": None}
+            {
+                "thread": CHILD,
+                "state": "missing",
+                "parents": None,
+                "children": [],
+                "source": None,
+                "commits": None,
+                "rewritten": {},
+            }
         ],
     }
 
