@@ -1,17 +1,15 @@
-"""Where we are: git's folders, our own, HEAD and what is in progress, read without starting git."""
+"""Where we are: git's folders, our own, HEAD and what is in progress; git is started only where no file tells."""
 
 import os
 
 from ampcommit.errors import GitError, SetupError
 from ampcommit.files import read_regular
-from ampcommit.gitcmd import version
+from ampcommit.gitcmd import Git, clean, version
 from ampcommit.record import Sha
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from ampcommit.gitcmd import Git
 
 OLDEST_GIT = (2, 31)
 """The first git that prints absolute paths when asked; hooks let commits pass with an older one."""
@@ -19,6 +17,7 @@ OLDEST_GIT = (2, 31)
 _SMALL = 4096  # HEAD, commondir and loose refs are one line
 _PACKED = 256 * 1024 * 1024
 _IN_PROGRESS = ("rebase-merge", "rebase-apply", "sequencer", "CHERRY_PICK_HEAD", "REVERT_HEAD")
+_REFTABLE = b"refs/heads/.invalid"  # what the file HEAD says where refs are in a reftable: there git has to be asked
 
 
 class Place:
@@ -95,7 +94,8 @@ class Place:
 
     def replaying(self) -> bool:
         """Say whether git is replaying commits here (rebase, cherry-pick, revert, am): they may be other people's."""
-        return any(os.path.lexists(os.path.join(self.git_dir, name)) for name in _IN_PROGRESS)
+        seen = any(os.path.lexists(os.path.join(self.git_dir, name)) for name in _IN_PROGRESS)
+        return seen or (self._symbolic() == _REFTABLE and self._picking())
 
     def rebasing(self) -> bool:
         """Say whether a rebase (or `git am`) is under way here."""
@@ -108,14 +108,27 @@ class Place:
     def branch(self) -> str | None:
         """Return the name of the current branch; None when HEAD is detached."""
         ref = self._symbolic()
-        known = ref and ref.startswith(b"refs/heads/") and ref != b"refs/heads/.invalid"  # what reftable leaves there
-        return os.fsdecode(ref[11:]) if ref and known else None
+        if ref == _REFTABLE:
+            ref = self._asked("symbolic-ref", "-q", "HEAD")
+        return os.fsdecode(ref[11:]) if ref and ref.startswith(b"refs/heads/") else None
 
     def head(self) -> Sha | None:
-        """Return the commit that HEAD names, None where the files do not tell: an unborn branch, or reftable."""
+        """Return the commit that HEAD names; None on an unborn branch."""
         ref = self._symbolic()
-        value = self._line("HEAD") if ref is None else self._resolved(ref)
+        if ref == _REFTABLE:
+            value = self._asked("rev-parse", "-q", "--verify", "HEAD")
+        else:
+            value = self._line("HEAD") if ref is None else self._resolved(ref)
         return Sha.maybe(value.decode("ascii", "replace"))
+
+    def _asked(self, *args: str, stdin: bytes = b"") -> bytes:
+        git = Git(environ=clean(os.environ, self.git_dir))
+        return git(*args, stdin=stdin, ok=(0, 1)).rstrip(b"\n")
+
+    def _picking(self) -> bool:
+        """Ask git whether a single commit is being picked or reverted; the rest of what is in progress are files."""
+        said = self._asked("cat-file", "--batch-check", stdin=b"CHERRY_PICK_HEAD\nREVERT_HEAD\n")
+        return not all(line.endswith(b" missing") for line in said.split(b"\n"))
 
     def _symbolic(self) -> bytes | None:
         head = self._line("HEAD")

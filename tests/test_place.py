@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from ampcommit.errors import SetupError
+from ampcommit.errors import GitError, SetupError
 from ampcommit.gitcmd import Git
 from ampcommit.place import Place
 from tests.conftest import Repo
@@ -37,14 +38,19 @@ def agreed(repo: Repo, monkeypatch: pytest.MonkeyPatch, **environ: str) -> Place
     return place
 
 
-@pytest.fixture
-def grown(repo: Repo) -> Repo:
-    """A repository with a file and two commits."""
+def with_two_commits(repo: Repo) -> Repo:
+    """Give the repository a file and two commits."""
     for text in ("one", "two"):
         (repo.path / "f").write_text(text)
         repo("add", "f")
         repo("commit", "-q", "-m", text)
     return repo
+
+
+@pytest.fixture
+def grown(repo: Repo) -> Repo:
+    """A repository with a file and two commits."""
+    return with_two_commits(repo)
 
 
 def test_main_work_tree(grown: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,13 +199,74 @@ def test_head_of_another_kind(grown: Repo, monkeypatch: pytest.MonkeyPatch) -> N
     assert Place.of_hook({}).branch() is None
 
 
-def test_reftable(grown: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
-    """E35: where refs are no files, branch and commit are unknown, not wrong."""
-    (grown.path / ".git" / "HEAD").write_text("ref: refs/heads/.invalid\n")
+STUB = "ref: refs/heads/.invalid\n"
+"""What stands in the file HEAD where refs are in a reftable."""
+
+
+@pytest.fixture
+def tabled(tmp_path: Path) -> Repo:
+    """An empty repository whose refs are in a reftable."""
+    path = tmp_path / "tabled"
+    made = subprocess.run(["git", "init", "-q", "--ref-format=reftable", str(path)], capture_output=True, check=False)
+    if made.returncode:
+        pytest.skip("this git has no reftable: it came with 2.45")
+    assert (path / ".git" / "HEAD").read_text() == STUB
+    return Repo(path)
+
+
+def test_reftable(tabled: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """E35, E33: where refs are no files git is asked, about an unborn branch, a branch, and none."""
+    assert (agreed(tabled, monkeypatch).branch(), agreed(tabled, monkeypatch).head()) == ("main", None)
+    tabled.commit("-q", "-m", "x")
+    assert agreed(tabled, monkeypatch).head() == tabled.head()
+    tabled("checkout", "-q", "--detach")
+    assert agreed(tabled, monkeypatch).branch() is None
+
+
+def test_linked_work_tree_with_reftable(tabled: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """E35, E03: each work tree has a HEAD of its own, in a reftable of its own."""
+    tabled.commit("-q", "-m", "x")
+    tabled("worktree", "add", "-q", str(tmp_path / "linked"), "-b", "s\u00efde")
+    Repo(tmp_path / "linked").commit("-q", "-m", "y")
+
+    assert agreed(Repo(tmp_path / "linked"), monkeypatch).head() != agreed(tabled, monkeypatch).head()
+    tree = tmp_path / "linked"
+    assert (
+        agreed(Repo(tree), monkeypatch, GIT_DIR=str(tabled.path / ".git" / "worktrees" / "linked")).branch()
+        == "s\u00efde"
+    )
+
+
+@pytest.mark.parametrize(
+    ("says", "known"),
+    [
+        ("symbolic-ref) echo refs/heads/main;; rev-parse) echo {id};; cat-file) echo 'A missing\nB missing'", True),
+        ("symbolic-ref) exit 1;; rev-parse) exit 1;; cat-file) echo 'A missing\n{id} commit 9'", False),
+    ],
+    ids=["branch", "detached, unborn, reverting"],
+)
+def test_what_git_says_of_a_reftable(
+    grown: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, known: bool
+) -> None:
+    """E35: an answer of git stands for the file, and no answer for none; also tried where git knows no reftable."""
+    (tmp_path / "git").write_text(f"#!/bin/sh\ncase $1 in {says.format(id='1' * 40)};; esac\n")
+    (tmp_path / "git").chmod(0o755)
+    (grown.path / ".git" / "HEAD").write_text(STUB)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.chdir(grown.path)
     place = Place.of_hook({})
 
-    assert (place.branch(), place.head()) == (None, None)
+    assert (place.branch(), place.head()) == (("main", "1" * 40) if known else (None, None))
+    assert place.replaying() is not known
+
+
+def test_no_file_tells_and_no_git(grown: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """E35: where neither knows where HEAD is, that is git's failure, and nothing is made up."""
+    (grown.path / ".git" / "HEAD").write_text(STUB)
+    monkeypatch.chdir(grown.path)
+
+    with pytest.raises(GitError, match="HEAD"):
+        Place.of_hook({}).branch()
 
 
 # How git comes to replay commits, or to merge, and stops in the middle.
@@ -223,20 +290,32 @@ REPLAYING = [name for name in STOPPED if not name.startswith(("merge", "cherry-p
 def stopped(grown: Repo, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Repo]:
     """Stop git in the middle of what STOPPED calls by this name."""
 
-    def stop(name: str) -> Repo:
-        grown("checkout", "-q", "-b", "side", "HEAD^")
+    def stop(name: str, repo: Repo = grown) -> Repo:
+        repo("checkout", "-q", "-b", "side", "HEAD^")
         for text in ("side one", "side two"):
-            (grown.path / "f").write_text(text)
-            grown("commit", "-q", "-a", "-m", "side")
-        grown("format-patch", "-q", "-2")
-        grown("checkout", "-q", "main")
-        (grown.path / "f").write_text("three")
-        grown("commit", "-q", "-a", "-m", "three")
-        grown.run(*STOPPED[name], ok=False)
-        monkeypatch.chdir(grown.path)
-        return grown
+            (repo.path / "f").write_text(text)
+            repo("commit", "-q", "-a", "-m", "side")
+        repo("format-patch", "-q", "-2")
+        repo("checkout", "-q", "main")
+        (repo.path / "f").write_text("three")
+        repo("commit", "-q", "-a", "-m", "three")
+        repo.run(*STOPPED[name], ok=False)
+        monkeypatch.chdir(repo.path)
+        return repo
 
     return stop
+
+
+@pytest.mark.parametrize("name", STOPPED)
+def test_in_the_middle_with_reftable(
+    stopped: Callable[[str, Repo], Repo], tabled: Repo, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """E23, E35: there CHERRY_PICK_HEAD and REVERT_HEAD are no files; commits of others are known all the same."""
+    place = agreed(stopped(name, with_two_commits(tabled)), monkeypatch)
+
+    assert (name in REPLAYING) == place.replaying()
+    assert name.startswith(("rebase", "am")) == place.rebasing()
+    assert name.startswith("merge") == place.merging()
 
 
 @pytest.mark.parametrize("name", STOPPED)
@@ -383,6 +462,17 @@ def test_a_damaged_pointer_is_survived(tmp_path: Path, monkeypatch: pytest.Monke
     place = Place.of_hook({})
 
     assert (place.branch(), place.head(), place.replaying()) == (None, None, False)
+
+
+def test_what_stands_beside_the_ledger_is_as_open_as_the_ledger(tmp_path: Path) -> None:
+    """E39: without a ledger nothing is open to others."""
+    place = Place(str(tmp_path))
+    assert (place.amp, place.mode()) == (os.path.join(place.state, "amp"), 0o600)
+    (tmp_path / "ampcommit").mkdir()
+    (tmp_path / "ampcommit" / "ledger.jsonl").touch()
+    os.chmod(place.ledger, 0o660)
+
+    assert place.mode() == 0o660
 
 
 def test_no_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

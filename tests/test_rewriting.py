@@ -489,10 +489,9 @@ def test_git_is_put_right_about_what_was_added(repo: Repo, hook: Callable[..., s
 def test_what_the_ledger_says_of_others_is_no_answer(repo: Repo, hook: Callable[..., str]) -> None:
     """A longer list is looked for in one reading, in which other commits come by."""
     hook(f"{'ab' * 20} {amended(repo)[1]}\n", "amend")
-    olds = [
-        repo.commit("-q", "-m", f"Add number {n}", "-m", f"Amp-Thread-ID: {url(PARENT)}") and repo.head()
-        for n in range(10)
-    ]
+    for number in range(10):
+        repo.commit("-q", "-m", f"Add number {number}", "-m", f"Amp-Thread-ID: {url(PARENT)}")
+    olds = repo("rev-list", "--reverse", "-10", "HEAD").split()
     play(repo, "git rebase -q --no-ff HEAD~10")
     news = repo("rev-list", "--reverse", "-10", "HEAD").split()
     pairs = "".join(f"{old} {new}\n" for old, new in zip(olds, news, strict=True))
