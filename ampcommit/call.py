@@ -33,7 +33,8 @@ class Call:
         self.fed = fed
         self._config = config
         self._settings: Settings | None = None
-        self.git = Git(environ=environ)
+        # A partial clone would fetch what it lacks; git before 2.45 knows only the second way to say no.
+        self.git = Git(environ={**environ, "GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"})
         self.place = Place.of_hook(environ)
 
     def settings(self) -> "Settings":
