@@ -16,7 +16,7 @@ from ampcommit.ampcli import record
 from ampcommit.detach import REQUESTS, start_resolver
 from ampcommit.place import Place
 from ampcommit.record import ThreadId
-from tests.conftest import AMP, CHILD, PARENT, Repo
+from tests.conftest import AMP, CHILD, OTHER, PARENT, Repo
 
 Spawned = list[tuple[list[str], dict[str, str]]]
 
@@ -166,6 +166,51 @@ def test_the_run_has_a_session_and_descriptors_of_its_own(repo: Repo, tmp_path: 
 
     assert seen["session"] == seen["run"] != os.getsid(0)
     assert done.stdout.strip() not in seen["held"]
+
+
+TELLING = r"""
+import json, os, sys
+seen = [dict(os.environ)]
+if os.path.exists("/proc/self/environ"):
+    with open(f"/proc/{os.getppid()}/environ", "rb") as file:
+        seen.append(dict(os.fsdecode(pair).partition("=")[::2] for pair in file.read().split(b"\0")[:-1]))
+with open(TOLD + ".new", "w") as file:
+    json.dump({"run": os.getppid(), "folder": os.getcwd(), "seen": seen}, file)
+os.rename(TOLD + ".new", TOLD)
+raise SystemExit(1)
+"""
+
+
+def test_the_run_and_amp_see_nothing_that_git_told_its_hook(
+    repo: Repo, agent: Callable[[str], None], tmp_path: Path
+) -> None:
+    """E02: what git says of one repository to its hooks would lead astray whoever works in another one."""
+    from ampcommit.install import install
+
+    told, amp = tmp_path / "told", tmp_path / "amp"
+    amp.write_text(f"#!{sys.executable}\nTOLD = {str(told)!r}{TELLING}")
+    amp.chmod(0o755)
+    repo("config", "ampcommit.amp", str(amp))
+    repo.commit("-q", "-m", "Begin")
+    repo("worktree", "add", "-q", str(tmp_path / "wt"))
+    install(str(repo.path))
+    agent(CHILD)
+    # All that `git rev-parse --local-env-vars` names and a commit bears: hooks get a good part of it and more.
+    environ = {"AMP_API_KEY": "k", "AMP_THREAD_ID": OTHER, "AI_AGENT": "amp", "GIT_SSH_COMMAND": "false"}
+    environ |= {"GIT_DIR": str(repo.path / ".git" / "worktrees" / "wt"), "GIT_WORK_TREE": str(tmp_path / "wt")}
+    environ |= {"GIT_INDEX_FILE": str(tmp_path / "index"), "GIT_OBJECT_DIRECTORY": str(repo.path / ".git" / "objects")}
+    environ |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "x.y", "GIT_CONFIG_VALUE_0": "z", "GIT_PREFIX": "a/"}
+    Repo(tmp_path / "wt").run("-c", "a.b=c", "commit", "-q", "--allow-empty", "-m", "Add the parser", env=environ)
+    until(told.exists)
+    said = json.loads(told.read_text())
+    os.kill(said["run"], 9)
+    hidden = {*repo("rev-parse", "--local-env-vars").split(), *environ, "AGENT", "AGENT_THREAD_ID"} - {"AMP_API_KEY"}
+
+    assert said["folder"] == "/"
+    for seen in said["seen"]:
+        assert not hidden.intersection(seen)
+        assert not [name for name in seen if name.startswith("GIT_")]
+        assert (seen["AMP_API_KEY"], seen["HOME"]) == ("k", os.environ["HOME"]), "what amp needs"
 
 
 def test_a_commit_in_a_thread_that_nobody_knows_is_answered_behind_its_back(

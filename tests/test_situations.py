@@ -1,5 +1,6 @@
 """Every situation of a message (P) and of a link (L) that we know of, met with real git and the installed hooks."""
 
+import ast
 import json
 import os
 import re
@@ -12,7 +13,7 @@ import pytest
 
 from ampcommit.cli import main
 from ampcommit.gitcmd import clean
-from tests.conftest import CHILD, OTHER, PARENT, Repo, url
+from tests.conftest import CHILD, OTHER, PARENT, ROOT, Repo, url
 from tests.test_message import put_in
 
 U, V, W = url(PARENT), url(CHILD), url(OTHER)
@@ -1157,3 +1158,15 @@ def test_no_situation_is_forgotten() -> None:
     found = {one for test in tests for text in named(test) for one in re.findall(r"(?<![A-Z0-9])[PL]\d\d(?!\d)", text)}
 
     assert found == wanted
+
+
+@pytest.mark.parametrize(("kind", "last"), [("E", 44), ("F", 12), ("C", 20)], ids=["places", "no commit", "crashes"])
+def test_no_situation_of_other_kinds_is_forgotten(kind: str, last: int) -> None:
+    """Every other situation of git's is named by a test, in its sentence or its id, or docs/limits.md says why not."""
+    texts = [(ROOT / "docs" / "limits.md").read_text()]
+    for path in (ROOT / "tests").glob("test_*.py"):
+        nodes = ast.walk(ast.parse(path.read_text()))
+        texts += [str(node.value) for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    found = {one for text in texts for one in re.findall(rf"\b{kind}\d\d\b", text)}
+
+    assert sorted({f"{kind}{at:02}" for at in range(1, last + 1)} - found) == []
