@@ -2,7 +2,7 @@
 
 import os
 
-from ampcommit.errors import GitError, MisuseError, RecordError
+from ampcommit.errors import GitError, MisuseError, RecordError, SetupError
 from ampcommit.gitcmd import Git, clean
 from ampcommit.ledger import Ledger
 from ampcommit.link import named
@@ -10,6 +10,7 @@ from ampcommit.message import trailers
 from ampcommit.place import Place
 from ampcommit.record import Record, Sha, ThreadId, canonical, parsed
 from ampcommit.resolved import Resolved
+from ampcommit.rewritten import Rewrite, lineage
 from ampcommit.rules import Case, unique
 from ampcommit.settings import read_settings
 from ampcommit.threads import RANK, Chain, Offline, walk
@@ -18,6 +19,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
+
+NEWEST = 10_000
+"""Recorded commits among which `show` looks for the one that an unknown commit was made from."""
+
+GUESSED = ("tree", "patch-id")
+"""How rewritten commits are known of which nobody told us: by what they hold."""
 
 
 class Shown:
@@ -32,6 +39,7 @@ class Shown:
         self.source: str | None = None
         self.validated: bool | None = None
         self.records: list[dict[str, Any]] = []  # as they stand in the ledger
+        self.rewritten: list[Rewrite] = []  # what led to it, nearest first
 
 
 def show(revision: str, environ: "Mapping[str, str]", folder: str = ".") -> Shown:
@@ -39,15 +47,42 @@ def show(revision: str, environ: "Mapping[str, str]", folder: str = ".") -> Show
     git = Git(folder, environ)
     place = Place.of_folder(git)
     shown, message = _commit(git, place, revision, environ)
-    found = Ledger(place.ledger).records("commit", shown.commit)
+    ledger = Ledger(place.ledger)
+    shown.rewritten = lineage(ledger, shown.commit)
+    _take(shown, ledger, environ)
+    if shown.commit not in [fields["commit"] for fields in shown.records]:
+        _said(shown, message, git, place, environ)
+    if not shown.threads and (told := _resembling(shown.commit, ledger, place, environ)):
+        shown.rewritten = [told, *lineage(ledger, told.old), *shown.rewritten]
+        _take(shown, ledger, environ)
+    return shown
+
+
+def _take(shown: Shown, ledger: Ledger, environ: "Mapping[str, str]") -> None:
+    """Take over the records of the commit, and of those that were rewritten into it, if there are any."""
+    # The oldest first: what a commit says itself comes behind what it was made from.
+    ids = dict.fromkeys([*(told.old for told in reversed(shown.rewritten)), shown.commit])
+    found = [one for commit in ids for one in ledger.records("commit", commit)]
     known = [(record, fields) for line, fields in found if (record := _understood(line, fields))]
     if known:
         shown.records = [fields for _, fields in known]
         _recorded(shown, [record for record, _ in known])
-        _learned_since(shown, Ledger(place.ledger), environ)
-    else:
-        _said(shown, message, git, place, environ)
-    return shown
+        _learned_since(shown, ledger, environ)
+
+
+def _resembling(commit: Sha, ledger: Ledger, place: Place, environ: "Mapping[str, str]") -> Rewrite | None:
+    """Return from which of the newest recorded commits this one was made, as `ledger rebuild` would write it down."""
+    if not ledger.whole():
+        return None
+    from ampcommit.attach import Recorded  # few commits need it
+    from ampcommit.history import opened
+
+    try:
+        with opened(place, environ) as history:
+            match = Recorded(history.objects, ledger, NEWEST).found([commit]).matches.get(commit)
+    except SetupError:  # objects of other commits are broken; this one is as unknown as before
+        return None
+    return match.rewrite(commit) if match else None
 
 
 def _commit(git: Git, place: Place, revision: str, environ: "Mapping[str, str]") -> tuple[Shown, bytes]:
@@ -73,11 +108,25 @@ def _understood(line: bytes, fields: "dict[str, Any]") -> Record | None:
 
 
 def _recorded(shown: Shown, records: list[Record]) -> None:
-    """Unite the records of the commit; the newest one says how its thread was found."""
+    """
+    Unite the records of the commit; of those with its last thread, the best informed says how that was found.
+
+    Where git did not say itself that they are about this commit, that is how it was found.
+    """
     newest = records[-1]
     shown.threads = unique([link for record in records for link in record.links])
     shown.chain, shown.chain_state = newest.chain, newest.chain_state
-    shown.source, shown.validated = newest.source, newest.validated
+    surely = {shown.commit}
+    for told in shown.rewritten:  # nearest first
+        if told.new in surely and told.source not in GUESSED:
+            surely.add(told.old)
+    same = [record for record in records if record.thread == newest.thread and record.commit in surely]
+    if same:
+        best = max(same, key=lambda record: (record.source in ("env", "use"), record.validated))
+        shown.source, shown.validated = best.source, best.validated
+    else:
+        shown.source = next(told.source for told in shown.rewritten if told.source in GUESSED)
+        shown.validated = False
 
 
 def _learned_since(shown: Shown, ledger: Ledger, environ: "Mapping[str, str]") -> None:
@@ -100,12 +149,14 @@ def _learned_since(shown: Shown, ledger: Ledger, environ: "Mapping[str, str]") -
 
 
 def _said(shown: Shown, message: bytes, git: Git, place: Place, environ: "Mapping[str, str]") -> None:
-    """Take the links that git sees in the message: a claim, and the only one there is."""
+    """Add the links that git sees in the message: a claim, where the commit itself has no record."""
     settings = read_settings(git, environ, top=place.top)
-    shown.threads = Case(message, trailers(message, environ), settings).links
-    if shown.threads:
-        chain = walk(shown.threads[-1], Offline(environ))
+    links = Case(message, trailers(message, environ), settings).links
+    if links and shown.threads[-1:] != links[-1:]:
+        chain = walk(links[-1], Offline(environ))
         shown.chain, shown.chain_state, shown.source = chain.threads, chain.state, "message"
+        shown.validated = False if shown.records else None
+    shown.threads = unique([*shown.threads, *links])
 
 
 def listed(commit: str, thread: str, environ: "Mapping[str, str]", folder: str = ".") -> "Iterator[bytes]":

@@ -8,9 +8,12 @@ import pytest
 
 from ampcommit import install, shim
 from ampcommit.hook import main
+from ampcommit.record import Sha
 from ampcommit.show import show
 from tests.conftest import CHILD, OTHER, PARENT, Repo, url
 from tests.test_commits import ledger_of, put, records, rewrites, sh
+from tests.test_record import record_of
+from tests.test_rewritten import became
 
 LATER = "1500000001 +0000"
 THREADS = {"one": PARENT, "two": OTHER, "three": PARENT}
@@ -102,6 +105,16 @@ def test_an_amend_from_another_thread_keeps_both(installed: Repo) -> None:
     assert installed.links() == [url(CHILD)]
     assert known(installed) == [PARENT, CHILD]
     assert rewrites(installed) == [(first, installed.head(), "amend", "git")]
+
+
+def test_what_a_commit_says_itself_is_shown_beside_its_past(repo: Repo) -> None:
+    """A commit that could not be recorded has its own link last, behind what it was made from."""
+    old, new = map(Sha, amended(repo))
+    ledger_of(repo).prepare()
+    ledger_of(repo).append(record_of(old, PARENT), became(old, new))
+    found = show("HEAD", os.environ, str(repo.path))
+
+    assert (found.threads, found.source, found.validated) == ([PARENT, CHILD], "message", False)
 
 
 def test_every_amend_is_followed(installed: Repo) -> None:

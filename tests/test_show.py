@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,13 @@ import pytest
 
 from ampcommit.errors import MisuseError, SetupError
 from ampcommit.ledger import Ledger
-from ampcommit.record import ThreadId
+from ampcommit.rebuild import rebuild
+from ampcommit.record import Sha, ThreadId
 from ampcommit.resolved import Resolved
-from ampcommit.show import Shown, ledger_of, listed, show
+from ampcommit.show import NEWEST, Shown, ledger_of, listed, show
 from tests.conftest import CHILD, OTHER, PARENT, Repo, url
+from tests.test_changes import commit_of
+from tests.test_rewritten import became
 
 Enter = Callable[[str], None]
 
@@ -244,6 +248,126 @@ def test_what_lies_here_since_is_shown(installed: Repo, agent: Enter, january: P
 
     assert (shown(repo).chain, shown(repo).chain_state) == ([CHILD, PARENT], "complete")
     assert shown(repo).records[0]["chain_state"] == "unknown"
+
+
+# What no hook saw.
+
+
+@pytest.fixture
+def copied(linked: Repo) -> Repo:
+    """A clone with a recorded commit at HEAD, and a plumbing copy of it on another base at `moved`."""
+    (linked.path / "f").write_text("1\n")
+    linked("add", "f")
+    linked.commit("-q", "-m", "Add a file")
+    linked(
+        "update-ref",
+        "refs/heads/moved",
+        commit_of(linked, {"f": b"1\n", "g": b"1\n"}, commit_of(linked, {"g": b"1\n"})),
+    )
+    return linked
+
+
+def test_a_plumbing_copy_is_shown_with_what_it_was_made_from(copied: Repo) -> None:
+    """E21: what `commit-tree` made of a recorded commit has its threads; how that is known is told, and no more."""
+    reworded = commit_of(copied, {"f": b"1\n"}, copied("rev-parse", "HEAD~1"), message="Say it better")
+    before = Path(ledger_of(os.environ, str(copied.path)).path).read_bytes()
+
+    for revision, source in ((reworded, "tree"), ("moved", "patch-id")):
+        found = shown(copied, revision)
+        assert [(one.old, one.new, one.source) for one in found.rewritten] == [(copied.head(), found.commit, source)]
+        assert (found.threads, found.chain, found.chain_state) == ([CHILD], [CHILD, PARENT], "complete")
+        assert (found.source, found.validated) == (source, False)
+        assert [fields["commit"] for fields in found.records] == [copied.head()]
+    assert Path(ledger_of(os.environ, str(copied.path)).path).read_bytes() == before
+
+
+def test_what_was_rebuilt_is_shown_the_same(copied: Repo) -> None:
+    """`ledger rebuild` writes down what `show` finds by itself, and the one tells no more than the other."""
+    before = shown(copied, "moved")
+    assert rebuild("", os.environ, str(copied.path)).by_patch == 1
+    after = shown(copied, "moved")
+
+    for name in ("threads", "chain", "chain_state", "source", "validated", "records"):
+        assert getattr(after, name) == getattr(before, name)
+    assert [(one.old, one.source) for one in after.rewritten] == [(one.old, one.source) for one in before.rewritten]
+
+
+def test_a_copy_of_a_rewritten_commit_knows_all_that_led_to_it(copied: Repo, agent: Enter) -> None:
+    """What is behind the commit that was copied is behind the copy."""
+    old = copied.head()
+    agent(OTHER)
+    copied("commit", "-q", "--amend", "-m", "Add a file again")
+    ledger_of(os.environ, str(copied.path)).append(became(Sha(old), Sha(copied.head())))
+    found = shown(copied, "moved")
+
+    assert (found.threads, found.source) == ([CHILD, OTHER], "patch-id")
+    assert [(one.old, one.source) for one in found.rewritten] == [(copied.head(), "patch-id"), (old, "git")]
+
+
+def test_what_git_tells_of_a_copy_is_as_good_as_a_copy(copied: Repo) -> None:
+    """A rebase of a plumbing copy: git's word for the last step, and for the first one what it is."""
+    copy = copied("rev-parse", "moved")
+    last = commit_of(copied, {"f": b"3\n"})
+    lines = [became(Sha(copied.head()), Sha(copy), None, "patch-id"), became(Sha(copy), Sha(last))]
+    ledger_of(os.environ, str(copied.path)).append(*lines)
+
+    assert (shown(copied, last).threads, shown(copied, last).source, shown(copied, last).validated) == (
+        [CHILD],
+        "patch-id",
+        False,
+    )
+
+
+def test_a_commit_that_says_it_itself_is_not_compared(copied: Repo) -> None:
+    """A link of its own is what a commit is known by, whatever it resembles."""
+    text = f"Say it\n\nAmp-Thread-ID: {url(OTHER)}"
+    new = commit_of(copied, {"f": b"1\n"}, copied("rev-parse", "HEAD~1"), message=text)
+
+    assert (shown(copied, new).threads, shown(copied, new).source, shown(copied, new).rewritten) == (
+        [OTHER],
+        "message",
+        [],
+    )
+
+
+def test_what_leads_nowhere_is_shown_behind_what_was_found(copied: Repo) -> None:
+    """A line about a commit of which nothing is known hides nothing, and stays to be seen."""
+    copy = copied("rev-parse", "moved")
+    ledger_of(os.environ, str(copied.path)).append(became(Sha("a" * 40), Sha(copy)))
+    found = shown(copied, "moved")
+
+    assert (found.threads, [one.source for one in found.rewritten]) == ([CHILD], ["patch-id", "git"])
+
+
+def test_unrelated_commits_stay_unknown(copied: Repo) -> None:
+    """Empty commits, two candidates, another date: unknown is an answer."""
+    base = copied("rev-parse", "HEAD~1")
+    empty = copied("commit-tree", "-p", "HEAD", "-m", "x", "HEAD^{tree}")
+    dated = commit_of(copied, {"f": b"1\n"}, base, GIT_AUTHOR_DATE="1500000001 +0000")
+    assert [shown(copied, one).threads for one in (empty, dated)] == [[], []]
+    copied("reset", "-q", "--hard", base)
+    (copied.path / "f").write_text("1\n")
+    copied("add", "f")
+    copied.commit("-q", "-m", "Add a file once more")
+
+    assert (shown(copied, "moved").threads, shown(copied, "moved").rewritten) == ([], [])
+
+
+def test_only_the_newest_records_are_compared(copied: Repo) -> None:
+    """In a long ledger `show` looks at its end, so that nobody waits; docs/limits.md names the number."""
+    with Path(ledger_of(os.environ, str(copied.path)).path).open("ab") as file:
+        file.writelines(b'{"v":1,"kind":"commit","commit":"%040x"}\n' % number for number in range(NEWEST))
+
+    assert shown(copied, "moved").threads == []
+    assert shown(copied, "HEAD").threads == [CHILD]
+
+
+def test_what_cannot_be_compared_is_unknown(copied: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no room for the comparison, a commit is as unknown as without it, and no error."""
+    assert shown(copied, "moved").threads == [CHILD]
+    monkeypatch.setattr(tempfile, "tempdir", "/nonexistent")
+
+    assert (shown(copied, "moved").threads, shown(copied, "HEAD").threads) == ([], [CHILD])
 
 
 # Records as they are.
