@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from ampcommit import __version__, cli_setup, cli_threads, cli_verify
+from ampcommit import __version__, cli_ledger, cli_setup, cli_threads, cli_verify
 from ampcommit.errors import AmpcommitError, MisuseError, SetupError
 from ampcommit.escape import defused, terminal
 from ampcommit.files import write_atomic
@@ -23,8 +23,6 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
 )
-ledger_app = typer.Typer(help="Look into the ledger of this clone.", no_args_is_help=True)
-app.add_typer(ledger_app, name="ledger")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -33,12 +31,6 @@ def _print_version(asked: bool) -> None:
     if asked:
         typer.echo(f"ampcommit {__version__}")
         raise typer.Exit
-
-
-def _insist(value: str | None) -> str | None:
-    if value == "":
-        raise typer.BadParameter("must not be empty")
-    return value
 
 
 @app.callback()
@@ -94,41 +86,7 @@ def demo(
     verb.demo(keep, verb.Stage())
 
 
-@ledger_app.command("check")
-def ledger_check(as_json: AsJson = False) -> None:
-    """Check that no line of the ledger was changed, removed or cut off."""
-    from ampcommit import render
-    from ampcommit.show import ledger_of
-
-    report = ledger_of(os.environ).check()
-    with heard_or_not():
-        render.check(report, as_json=as_json)
-    raise typer.Exit(4 if report.problems else 0)
-
-
-@ledger_app.command("list")
-def ledger_list(
-    commit: Annotated[
-        str | None, typer.Option(metavar="COMMIT", callback=_insist, help="Only records of this commit.")
-    ] = None,
-    thread: Annotated[
-        str | None, typer.Option(metavar="THREAD", callback=_insist, help="Only records that name this thread.")
-    ] = None,
-) -> None:
-    """Print records as they are, one JSON object a line."""
-    from ampcommit import render
-    from ampcommit.show import listed
-
-    render.lines(listed(commit or "", thread or "", os.environ))
-
-
-@ledger_app.command("path")
-def ledger_path(as_json: AsJson = False) -> None:
-    """Print where the ledger is."""
-    from ampcommit import render
-    from ampcommit.show import ledger_of
-
-    render.path(ledger_of(os.environ).path, as_json=as_json)
+app.add_typer(cli_ledger.app, name="ledger")
 
 
 def main(argv: "Sequence[str] | None" = None, begun: object = None) -> None:

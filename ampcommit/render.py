@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ampcommit.ledger import Report as Checked
+    from ampcommit.rewritten import Rewrite
     from ampcommit.show import Shown
 
 
@@ -50,6 +50,7 @@ def shown(found: "Shown", *, as_json: bool) -> None:
     _labelled(out, "chain", [thread.url for thread in found.chain] + [STATE_TEXT.get(found.chain_state, "")])
     _labelled(out, "found by", [_SOURCE_TEXT.get(str(found.source), str(found.source))])
     _labelled(out, "evidence", [_evidence(found)])
+    _labelled(out, "made from", [_origin(told) for told in found.rewritten])
 
 
 def _labelled(out: Paper, label: str, texts: list[str]) -> None:
@@ -68,6 +69,9 @@ _SOURCE_TEXT = {
     "env": "the agent's own environment",
     "message": "the link in the message",
     "use": "a person, with `ampcommit use`",
+    "rebuilt": "the link in the message, read later",
+    "tree": "a recorded commit with the same tree, author and date",
+    "patch-id": "a recorded commit with the same patch, author and date",
 }
 
 
@@ -76,6 +80,12 @@ def _evidence(found: "Shown") -> str:
         return "a link in the message, and no record in this clone's ledger"
     checked = "the hook had checked the message" if found.validated else "the hook had not checked the message"
     return f"recorded {found.records[-1].get('time')}; {checked}"
+
+
+def _origin(told: "Rewrite") -> str:
+    how = told.command or {"tree": "same tree", "patch-id": "same patch"}.get(told.source, told.source)
+    derived = ", derived from the reflog" if told.source == "reflog" else ""
+    return f"{told.old} ({terminal(how)}{derived})"
 
 
 def _shown_json(found: "Shown") -> dict[str, object]:
@@ -87,45 +97,11 @@ def _shown_json(found: "Shown") -> dict[str, object]:
         "chain_state": found.chain_state,
         "source": found.source,
         "records": found.records,
+        "rewritten": [
+            {"old": told.old, "new": told.new, "command": told.command, "source": told.source}
+            for told in found.rewritten
+        ],
     }
-
-
-def check(found: "Checked", *, as_json: bool) -> None:
-    """Show what `ledger check` found."""
-    if as_json:
-        problems = list(found.problems)
-        print_json(
-            {
-                "schema": "ampcommit.check/1",
-                "path": found.path,
-                "lines": found.count,
-                "problems": problems,
-                "set_aside_bytes": found.aside,
-            }
-        )
-        return
-    out = Paper()
-    out.say(f"{found.count} lines, {len(found.problems)} problems: {terminal(found.path, 1000)}")
-    for problem in found.problems:
-        out.say(("damaged", "red"), f" {terminal(problem)}")
-    if found.aside:
-        out.say(f"{found.aside} bytes of torn lines were set aside in {terminal(found.path, 1000)}.torn")
-    if found.problems:
-        sys.stderr.write(" hint: keep a copy; the commits themselves still carry their links\n")
-
-
-def lines(found: "Iterable[bytes]") -> None:
-    """Print records as they are, byte for byte."""
-    for line in found:
-        sys.stdout.buffer.write(line + b"\n")
-
-
-def path(found: str, *, as_json: bool) -> None:
-    """Print a path, which may hold anything but NUL."""
-    if as_json:
-        print_json({"schema": "ampcommit.path/1", "path": found})
-    else:
-        sys.stdout.buffer.write(found.encode("utf-8", "surrogateescape") + b"\n")
 
 
 def text(found: "Iterable[str]") -> None:

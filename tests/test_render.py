@@ -1,14 +1,13 @@
 """What the user sees: one line a fact, JSON as promised, and nothing that a terminal acts on."""
 
 import json
-import os
 from typing import Any
 
 import pytest
 
 from ampcommit import render
-from ampcommit.ledger import Report as Checked
 from ampcommit.record import Sha, ThreadId
+from ampcommit.rewritten import Rewrite
 from ampcommit.show import Shown
 from tests.conftest import CHILD, PARENT, url
 
@@ -140,7 +139,28 @@ def test_the_json_of_a_commit(capsys: Capture) -> None:
         "chain_state": "complete",
         "source": "env",
         "records": [{"time": "2026-11-20T08:15:30Z"}],
+        "rewritten": [],
     }
+
+
+@pytest.mark.parametrize(
+    ("command", "source", "says"),
+    [
+        ("amend", "git", "(amend)"),
+        ("amend", "reflog", "(amend, derived from the reflog)"),
+        (None, "tree", "(same tree)"),
+        (None, "patch-id", "(same patch)"),
+        (None, "\x1b[2J", "(\\x1b[2J)"),
+    ],
+)
+def test_what_a_commit_was_made_from_is_shown(capsys: Capture, command: str | None, source: str, says: str) -> None:
+    """Each commit that went into this one stands there with how that is known, in both forms."""
+    told = Rewrite(old=Sha("cd" * 20), new=Sha("ab" * 20), command=command, source=source, time="", by="")
+    render.shown(known(rewritten=[told]), as_json=False)
+    assert seen(capsys)[-1] == f"made from {told.old} {says}"
+
+    render.shown(known(rewritten=[told]), as_json=True)
+    assert data(capsys)["rewritten"] == [{"old": told.old, "new": told.new, "command": command, "source": source}]
 
 
 def test_what_is_unknown_is_null_in_json(capsys: Capture) -> None:
@@ -149,61 +169,3 @@ def test_what_is_unknown_is_null_in_json(capsys: Capture) -> None:
     found = data(capsys)
 
     assert (found["source"], found["threads"], found["chain_state"]) == (None, [], "unknown")
-
-
-# The ledger.
-
-
-def checked(**changes: Any) -> Checked:
-    """Return the report on a ledger of three lines in which nothing is wrong, except for *changes*."""
-    report = Checked("/x/ledger.jsonl")
-    report.count = 3
-    for name, value in changes.items():
-        setattr(report, name, value)
-    return report
-
-
-def test_a_sound_ledger_is_one_line(capsys: Capture) -> None:
-    """How much was checked is said."""
-    render.check(checked(), as_json=False)
-
-    assert seen(capsys) == ["3 lines, 0 problems: /x/ledger.jsonl"]
-
-
-def test_a_damaged_ledger_is_told_line_by_line(capsys: Capture) -> None:
-    """Each problem, what was set aside, and what to do."""
-    render.check(checked(problems=["line 2: not a record", f"line 3: {HOSTILE}"], aside=7), as_json=False)
-    out, err = capsys.readouterr()
-
-    assert out.splitlines()[1] == "damaged line 2: not a record"
-    assert out.splitlines()[3] == "7 bytes of torn lines were set aside in /x/ledger.jsonl.torn"
-    assert "\x1b" not in out
-    assert err.startswith(" hint: ")
-
-
-def test_the_json_of_a_check(capsys: Capture) -> None:
-    """Machines get the same facts."""
-    render.check(checked(problems=["line 2: not a record"], aside=7), as_json=True)
-
-    assert data(capsys) == {
-        "schema": "ampcommit.check/1",
-        "path": "/x/ledger.jsonl",
-        "lines": 3,
-        "problems": ["line 2: not a record"],
-        "set_aside_bytes": 7,
-    }
-
-
-def test_records_are_printed_byte_for_byte(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    """Evidence is not reformatted on its way out."""
-    render.lines(iter([b'{"v":1}', b"caf\xe9 <<<<<<<", b""]))
-
-    assert capfdbinary.readouterr().out == b'{"v":1}\ncaf\xe9 <<<<<<<\n\n'
-
-
-def test_a_path_is_printed_as_it_is(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    """A script gets the bytes that name the file."""
-    render.path(os.fsdecode(b"/caf\xe9/ledger"), as_json=False)
-    render.path("/x y", as_json=True)
-
-    assert capfdbinary.readouterr().out == b'/caf\xe9/ledger\n{"schema": "ampcommit.path/1", "path": "/x y"}\n'
