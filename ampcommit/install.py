@@ -5,26 +5,18 @@ import stat
 import sys
 import time
 
-from ampcommit import ampcli, shim
+from ampcommit import ampcli, managers, recipes, shim
 from ampcommit.current import in_use
 from ampcommit.errors import GitError, InstallError
-from ampcommit.files import read_regular, write_atomic
+from ampcommit.files import write_atomic
 from ampcommit.gitcmd import Git
 from ampcommit.ledger import Ledger
+from ampcommit.managers import clashes, is_foreign, is_ours, keep_aside, read_script, take_back
 from ampcommit.place import Place
 from ampcommit.settings import Settings, read_settings, shared_mode
 
-_SCRIPT_LIMIT = 16 * 1024 * 1024
 # Folders whose content is thrown away by the tools that make them.
 _THROWN_AWAY = ("/uv/archive-v", "/uv/environments-v", "/uv/builds-v", "/pipx/.cache/", "/.cache/pipx/")
-# What tells another hook manager's script, and its name.
-_MANAGERS = (
-    (b"pre-commit.com", "pre-commit"),
-    (b"lefthook", "lefthook"),
-    (b"husky", "husky"),
-    (b"git lfs", "git-lfs"),
-    (b"Gerrit", "Gerrit"),
-)
 
 
 class HookState:
@@ -61,21 +53,25 @@ def install(folder: str = ".", *, lasting: bool = True) -> Setup:
     """
     Put the fast hooks into the clone that *folder* belongs to; what was there keeps running before them.
 
-    Unless they need not be *lasting*, they are refused where the code they run will be gone or exchanged.
+    A hook that calls us already stays as it is. Unless they need not be *lasting*, ours are refused where
+    the code they run will be gone or exchanged.
     """
     git = Git(folder)
     place, hooks = _located(git)
-    _refuse_elsewhere(place, hooks)
-    if lasting:
+    wanted = _wanted(git, place, hooks)
+    if wanted and lasting:
         _refuse_fleeting(git, place)
-    for name in shim.HOOKS:
-        _refuse_clash(os.path.join(hooks, name))
+    for path in wanted:
+        _refuse_clash(path)
     _compile()
     try:
         Ledger(place.ledger, shared_mode(git)).prepare()
-        os.makedirs(hooks, exist_ok=True)
-        for name in shim.HOOKS:
-            _install_one(os.path.join(hooks, name), shim.fast(name, interpreter(), package()))
+        if wanted:
+            os.makedirs(hooks, exist_ok=True)
+        for path, name in wanted.items():
+            take_back(path)
+            _install_one(path, shim.fast(name, interpreter(), package()))
+            keep_aside(path)
         _note_amp(git, place)
     except OSError as error:
         reason = error.strerror or str(error)
@@ -88,17 +84,17 @@ def uninstall(folder: str = ".") -> Setup:
     place, hooks = _located(Git(folder))
     own = os.path.join(place.common_dir, "hooks")
     for path in {os.path.join(at, name) for at in (own, hooks) if _inside(place, at) for name in shim.HOOKS}:
-        if not shim.is_ours(read_regular(path, _SCRIPT_LIMIT) or b""):
-            continue
-        if os.path.lexists(path + shim.EARLIER):
-            os.rename(path + shim.EARLIER, path)  # over ours: there is always one of the two
-        else:
+        take_back(path)
+        earlier = path + shim.EARLIER
+        if os.path.lexists(earlier) and (is_ours(path) or not os.path.lexists(path)):
+            os.rename(earlier, path)  # over ours: there is always one of the two
+        elif is_ours(path):
             os.unlink(path)
     ampcli.forget(place)
     if not _inside(place, hooks):
         raise InstallError(
             f"git runs the hooks in {hooks}, which is not this clone's own folder: there nothing was changed",
-            hint="take the lines that call `ampcommit hook` out of its commit-msg and post-commit",
+            hint="take the lines that call `ampcommit hook` out of its hooks",
         )
     return status(folder)
 
@@ -108,7 +104,7 @@ def status(folder: str = ".") -> Setup:
     git = Git(folder)
     place, hooks = _located(git)
     settings = read_settings(git, os.environ, top=place.top, index=os.path.join(place.git_dir, "index"))
-    return Setup(place, hooks, [_state(name, hooks) for name in shim.HOOKS], settings)
+    return Setup(place, hooks, _states(place, hooks, managers.configured(git)), settings)
 
 
 def interpreter() -> str:
@@ -124,8 +120,9 @@ def package() -> str:
 def _located(git: Git) -> tuple[Place, str]:
     """Return the place and the folder in which git looks for its hooks."""
     place = Place.of_folder(git)
-    hooks = os.fsdecode(git("rev-parse", "--path-format=absolute", "--git-path", "hooks")).rstrip("\n")
-    return place, hooks
+    # Asked for an absolute path, git fails where a relative core.hooksPath leads through the file `.git`.
+    hooks = os.fsdecode(Git(place.top)("rev-parse", "--git-path", "hooks")).removesuffix("\n")
+    return place, os.path.normpath(os.path.join(place.top, hooks))
 
 
 def _inside(place: Place, hooks: str) -> bool:
@@ -134,15 +131,23 @@ def _inside(place: Place, hooks: str) -> bool:
     return os.path.commonpath([own, os.path.realpath(hooks)]) == own
 
 
-def _refuse_elsewhere(place: Place, hooks: str) -> None:
+def _wanted(git: Git, place: Place, hooks: str) -> dict[str, str]:
+    """Return which scripts have to be written, each with the hook it is for; refuse where none may be."""
+    configured = managers.configured(git)
+    states = _states(place, hooks, configured)
     if not _inside(place, hooks):
-        raise InstallError(
-            f"git runs the hooks in {hooks}, which is not this clone's own folder: nothing was written",
-            hint='add to its commit-msg the line: ampcommit hook commit-msg "$@" || case $? in 33|130) exit 1;; esac '
-            "-- and to its post-commit: ampcommit hook post-commit || : -- or let its manager run them",
-        )
+        missing = [hook.name for hook in states if hook.state not in ("installed", "by hand")]
+        if missing:
+            raise recipes.elsewhere(git, place, hooks, missing, managers.owner(hooks))
+        return {}
     if os.path.lexists(hooks) and not os.path.isdir(hooks):
         raise InstallError(f"{hooks} is not a folder", hint="move it away and install again")
+    if twice := [hook.name for hook in states if hook.name in configured and is_ours(hook.path)]:
+        raise InstallError(
+            f"git's configuration calls ampcommit as {', '.join(twice)}, and so do our scripts in {hooks}",
+            hint="take one way: `ampcommit uninstall` takes the scripts out, `git config --edit` the other",
+        )
+    return {hook.path: hook.name for hook in states if hook.state != "by hand"}
 
 
 def _refuse_fleeting(git: Git, place: Place) -> None:
@@ -171,17 +176,17 @@ def _is_tracked(git: Git, path: str) -> bool:
 
 def _refuse_clash(path: str) -> None:
     """Refuse to put a hook aside where that name is taken, or where it is no file."""
-    if os.path.isdir(path):
-        raise InstallError(f"{path} is a folder", hint="move it away and install again")
-    foreign = os.path.lexists(path) and not shim.is_ours(read_regular(path, _SCRIPT_LIMIT) or b"")
-    if foreign and os.path.lexists(path + shim.EARLIER):
-        raise InstallError(f"{path}{shim.EARLIER} is already there", hint="look at both, keep one, install again")
+    earlier = path + shim.EARLIER
+    for taken in (path, earlier):
+        if os.path.isdir(taken):
+            raise InstallError(f"{taken} is a folder", hint="move it away and install again")
+    if clashes(path):
+        raise InstallError(f"{earlier} is already there", hint="look at both, keep one, install again")
 
 
 def _install_one(path: str, script: str) -> None:
     """Put *script* in place; whatever fails on the way, the hook that was there stays or comes back."""
-    foreign = os.path.lexists(path) and not shim.is_ours(read_regular(path, _SCRIPT_LIMIT) or b"")
-    if not foreign:
+    if not is_foreign(path):
         write_atomic(path, os.fsencode(script), mode=0o755, durable=True)
         return
     earlier = path + shim.EARLIER
@@ -215,19 +220,36 @@ def _compile() -> None:
     compileall.compile_dir(os.path.dirname(os.path.abspath(__file__)), quiet=2, maxlevels=0)
 
 
-def _state(name: str, hooks: str) -> HookState:
-    path = os.path.join(hooks, name)
-    earlier = _writer(path + shim.EARLIER) if os.access(path + shim.EARLIER, os.X_OK) else None
-    script = read_regular(path, _SCRIPT_LIMIT)
-    if script is None:
-        return HookState(name, path, "foreign" if os.path.lexists(path) else "absent", earlier)
-    if not shim.is_ours(script):
-        by_hand = b"ampcommit hook " + name.encode() in script
-        return HookState(name, path, "by hand" if by_hand else "foreign", earlier)
-    if not os.stat(path).st_mode & stat.S_IXUSR or not _runs(script):
-        return HookState(name, path, "broken", earlier)
+def _states(place: Place, hooks: str, configured: set[str]) -> list[HookState]:
+    return [_state(name, place, hooks, called=name in configured) for name in shim.HOOKS]
+
+
+def _state(name: str, place: Place, hooks: str, *, called: bool) -> HookState:
+    """Return what is there of one hook; *called* says that git's own configuration calls us."""
+    path = managers.script_of(hooks, name)
+    earlier = managers.writer(read_script(path + shim.EARLIER)) if os.access(path + shim.EARLIER, os.X_OK) else None
+    script = read_script(path)
+    if shim.is_ours(script):
+        state = _state_of_ours(name, path, script)
+    elif called or managers.calls_us_through(managers.made_by(script) or "", place.top, name):
+        state = "by hand"
+    elif managers.calls_us(script, name):
+        state = "by hand" if _can_run(path) else "broken"
+    else:
+        state = "foreign" if os.path.lexists(path) else "absent"
+    return HookState(name, path, state, earlier)
+
+
+def _state_of_ours(name: str, path: str, script: bytes) -> str:
+    if not _can_run(path) or not _runs(script):
+        return "broken"
     current = script in (os.fsencode(shim.fast(name, interpreter(), package())), os.fsencode(shim.portable(name)))
-    return HookState(name, path, "installed" if current else "outdated", earlier)
+    return "installed" if current else "outdated"
+
+
+def _can_run(path: str) -> bool:
+    """Say whether git, or husky, would run the script *path*."""
+    return managers.is_husky(os.path.join(os.path.dirname(path), "_")) or bool(os.stat(path).st_mode & stat.S_IXUSR)
 
 
 def _runs(script: bytes) -> bool:
@@ -244,8 +266,3 @@ def _runs(script: bytes) -> bool:
                 return False  # garbled
     here = os.access(named["python"], os.X_OK) if "python" in named else True
     return here and ("package" not in named or os.path.isfile(os.path.join(named["package"], "ampcommit", "hook.py")))
-
-
-def _writer(path: str) -> str:
-    script = read_regular(path, _SCRIPT_LIMIT) or b""
-    return next((name for mark, name in _MANAGERS if mark in script), "a hook of this repository")

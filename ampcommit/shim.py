@@ -9,7 +9,7 @@ hook managers. Both map the statuses of the hook process alike; docs/decisions/0
 from ampcommit.errors import OUTCOMES
 from ampcommit.settings import PATTERN
 
-HOOKS = ("commit-msg", "post-commit")
+HOOKS = ("commit-msg", "post-commit", "post-merge", "post-rewrite")
 """The hooks of this version, in the order git runs them."""
 
 EARLIER = ".before-ampcommit"
@@ -25,9 +25,19 @@ python={python}
 package={package}
 state="${{GIT_DIR:-.git}}/ampcommit"
 earlier="$0{earlier}"
+# The pre-commit framework runs a hook that it found in its place under this name, and must not be run by it again.
+case $0 in
+*.legacy)
+	if ! [ -e "$earlier" ]; then
+		earlier="${{0%.legacy}}{earlier}"
+		! grep -q pre-commit.com "$earlier" 2>/dev/null || earlier=
+	fi
+	;;
+esac
 
 # What git's configuration says comes on stdin: a remote may hold a secret, and arguments are for everybody to see.
 run() {{
+	ran=yes
 	if ! [ -x "$python" ]; then
 		echo "error: the Python that ampcommit was installed with is gone: $python" >&2
 		echo " hint: {outcome}; run \\`ampcommit install\\` again, or \\`ampcommit uninstall\\`" >&2
@@ -46,6 +56,14 @@ except Exception as error:
 os._exit(main(sys.argv[1], int(sys.argv[2]), sys.argv[4:], sys.argv[3] == "asked"))
 ' "$package" {hook} "$PPID" "$@" || status=$?
 	settle $status
+}}
+
+# Some managers put their own hooks in place again while they run. That ours is out of the way then is not kept quiet.
+notice() {{
+	{{ read -r first && read -r mark; }} 2>/dev/null <"$0" || mark=
+	[ "$mark" != '{mark}{hook}' ] || return 0
+	echo "warning: ampcommit: another tool has just put a {hook} of its own in place of this hook" >&2
+	echo " hint: run \\`ampcommit install\\` again, or call ampcommit from that tool" >&2
 }}
 """
 
@@ -66,7 +84,12 @@ settle() {
 
 _COMMIT_MSG = """
 if [ -x "$earlier" ]; then
-	"$earlier" "$@" || exit $?
+	"$earlier" "$@" || {
+		vetoed=$?
+		notice
+		exit $vetoed
+	}
+	notice
 fi
 
 # One question to git's configuration, for this script and for Python. Where the policy has nothing
@@ -92,17 +115,41 @@ if [ "$mode" = off ] && { [ -d "$state" ] || mkdir "$state"; } 2>/dev/null; then
 		echo "skip $PPID" 2>/dev/null >"$state/note" && exit 0
 	fi
 fi
+ran=
 run asked "$@" <<EOF
 $config
 EOF
+status=$?
+# Older bash keeps such text in a temporary file; where that cannot be written nothing ran, and git is asked again.
+[ -n "$ran" ] || { run unasked "$@"; status=$?; }
+exit $status
 """
 
-_POST_COMMIT = """
+_EARLIER_FIRST = """
 vetoed=0
 if [ -x "$earlier" ]; then
 	"$earlier" "$@" || vetoed=$?
+	notice
 fi
+"""
 
+_PICKS = """
+# A rebase picks commit after commit; what became of all of them is told to post-rewrite, at once. A commit that
+# somebody makes in the middle of a rebase is none of those: before this hook, `git commit` removes CHERRY_PICK_HEAD.
+picking() {
+	[ -f "$1/CHERRY_PICK_HEAD" ] || { [ -d "$1/reftable" ] && git rev-parse -q --verify CHERRY_PICK_HEAD >/dev/null; }
+}
+if [ -d "${GIT_DIR:-.git}/rebase-merge" ] && picking "${GIT_DIR:-.git}"; then
+	{ read -r first && read -r mark; } 2>/dev/null <"${0%/*}/post-rewrite" || mark=
+	[ "$mark" != '{mark}post-rewrite' ] || exit $vetoed
+fi
+"""
+
+_SQUASHED = """
+[ "${1-}" != 1 ] || exit $vetoed
+"""
+
+_NOTED = """
 note=
 if [ -f "$state/note" ] && ! [ -L "$state/note" ]; then
 	read -r note <"$state/note" || :
@@ -115,7 +162,27 @@ fi
 exit $vetoed
 """
 
-_BODIES = {"commit-msg": _COMMIT_MSG, "post-commit": _POST_COMMIT}
+# Git feeds this hook; an earlier one gets the same bytes, which end with a line feed if there are any.
+_POST_REWRITE = """
+vetoed=0
+if [ -x "$earlier" ]; then
+	pairs=$(cat)
+	feed() { [ -z "$pairs" ] || printf '%s\\n' "$pairs"; }
+	feed | "$earlier" "$@" || vetoed=$?
+	notice
+	feed | run unasked "$@"
+else
+	run unasked "$@"
+fi
+exit $vetoed
+"""
+
+_BODIES = {
+    "commit-msg": _COMMIT_MSG.replace("{pattern}", PATTERN),
+    "post-commit": _EARLIER_FIRST + _PICKS.replace("{mark}", _MARK) + _NOTED,
+    "post-merge": _EARLIER_FIRST + _SQUASHED + _NOTED,
+    "post-rewrite": _POST_REWRITE,
+}
 
 _PORTABLE = """\
 #!/bin/sh
@@ -136,7 +203,7 @@ def fast(hook: str, python: str, package: str) -> str:
     """Return the script that runs the interpreter *python* with the package in the folder *package*."""
     names = {"mark": _MARK, "hook": hook, "earlier": EARLIER, "outcome": OUTCOMES[hook]}
     start = _START.format(python=quoted(python), package=quoted(package), **names)
-    return start + _settle(hook) + _BODIES[hook].replace("{pattern}", PATTERN)
+    return start + _settle(hook) + _BODIES[hook]
 
 
 def portable(hook: str) -> str:

@@ -538,12 +538,14 @@ def test_the_hooks_for_pre_commit_are_what_the_guide_names() -> None:
     assert stages == {
         "ampcommit-commit-msg": ["commit-msg"],
         "ampcommit-post-commit": ["post-commit"],
+        "ampcommit-post-merge": ["post-merge"],
+        "ampcommit-post-rewrite": ["post-rewrite"],
         "ampcommit-verify": ["pre-push"],
     }
     assert config["default_install_hook_types"] == [stage for (stage,) in stages.values()]
     assert [hook["id"] for hook in config["repos"][0]["hooks"]] == list(HOOKS)
     assert {hook["language"] for hook in HOOKS.values()} == {"python"}
-    for name in ("ampcommit-post-commit", "ampcommit-verify"):
+    for name in set(HOOKS) - {"ampcommit-commit-msg"}:
         assert HOOKS[name]["always_run"] is True
         assert HOOKS[name]["pass_filenames"] is False
 

@@ -15,6 +15,7 @@ import ampcommit
 from ampcommit import shim
 from ampcommit.errors import InstallError, SetupError
 from ampcommit.install import install, interpreter, package, status, uninstall
+from ampcommit.recipes import LINES, Elsewhere
 from tests.conftest import PARENT, Repo, url
 
 Enter = Callable[[str], None]
@@ -65,13 +66,13 @@ def refused(repo: Repo, error: type[SetupError] = InstallError) -> SetupError:
 # In and out.
 
 
-def test_install_puts_both_hooks_in_place(repo: Repo) -> None:
+def test_install_puts_all_hooks_in_place(repo: Repo) -> None:
     """After one command the clone has what it needs, and says so."""
     setup = install(str(repo.path))
 
     assert setup.works
-    assert [found.state for found in setup.hooks] == ["installed", "installed"]
-    assert [found.name for found in setup.hooks] == ["commit-msg", "post-commit"]
+    assert [found.state for found in setup.hooks] == ["installed"] * 4
+    assert [found.name for found in setup.hooks] == ["commit-msg", "post-commit", "post-merge", "post-rewrite"]
     assert os.access(hook(repo), os.X_OK)
 
 
@@ -98,7 +99,7 @@ def test_out_again_is_as_before(repo: Repo) -> None:
     after = {name: value for name, value in snapshot(repo.path).items() if not name.startswith(".git/ampcommit")}
 
     assert before == after
-    assert [found.state for found in setup.hooks] == ["absent", "absent"]
+    assert [found.state for found in setup.hooks] == ["absent"] * 4
     assert (repo.path / ".git" / "ampcommit" / "ledger.jsonl").exists()
 
 
@@ -126,7 +127,7 @@ def test_status_changes_nothing(repo: Repo) -> None:
     put(hook(repo))
     before = snapshot(repo.path)
 
-    assert states(repo.path) == ["foreign", "absent"]
+    assert states(repo.path) == ["foreign", "absent", "absent", "absent"]
     assert before == snapshot(repo.path)
 
 
@@ -227,7 +228,7 @@ def test_the_writer_of_the_earlier_hook_is_named(repo: Repo, text: str, name: st
     """A person sees whose hook runs before ours (E14)."""
     put(hook(repo), f"#!/bin/sh\n{text}\n".encode())
 
-    assert [found.earlier for found in install(str(repo.path)).hooks] == [name, None]
+    assert [found.earlier for found in install(str(repo.path)).hooks] == [name, None, None, None]
 
 
 # Where it is refused.
@@ -235,11 +236,19 @@ def test_the_writer_of_the_earlier_hook_is_named(repo: Repo, text: str, name: st
 
 @pytest.mark.parametrize("name", shim.HOOKS)
 def test_a_name_that_is_taken_is_a_refusal(repo: Repo, name: str) -> None:
-    """Nothing is overwritten, and neither hook is half installed."""
+    """Nothing is overwritten, and no hook is half installed."""
     put(hook(repo, name))
-    put(hook(repo, f"{name}{shim.EARLIER}"))
+    put(hook(repo, f"{name}{shim.EARLIER}"), b"#!/bin/sh\n# another\n")
 
     assert shim.EARLIER in str(refused(repo))
+
+
+@pytest.mark.parametrize("name", shim.HOOKS)
+def test_a_folder_where_a_hook_would_be_kept_is_a_refusal(repo: Repo, name: str) -> None:
+    """The script would take it for a hook that was there before, and fail (E11)."""
+    hook(repo, f"{name}{shim.EARLIER}").mkdir()
+
+    assert f"{name}{shim.EARLIER} is a folder" in str(refused(repo))
 
 
 @pytest.mark.parametrize("name", shim.HOOKS)
@@ -261,8 +270,8 @@ def test_a_file_in_the_place_of_a_folder_is_a_refusal(repo: Repo, name: str) -> 
 
 @pytest.mark.parametrize(
     "value",
-    ["{top}/.githooks", ".githooks", "../shared", "{top}/../shared", "~/hooks", "/dev/null", ".git/../.githooks"],
-    ids=["absolute", "work tree", "relative outside", "outside", "tilde", "dev null", "dots"],
+    ["{top}/.githooks", ".githooks", "../shared", "{top}/../shared", "~/hooks", ".git/../.githooks"],
+    ids=["absolute", "work tree", "relative outside", "outside", "tilde", "dots"],
 )
 @pytest.mark.parametrize("scope", ["--local", "--global"])
 def test_a_hooks_folder_that_is_not_the_clones_own_is_a_refusal(repo: Repo, value: str, scope: str) -> None:
@@ -270,7 +279,21 @@ def test_a_hooks_folder_that_is_not_the_clones_own_is_a_refusal(repo: Repo, valu
     put(repo.path / ".githooks" / "commit-msg")
     repo("config", scope, "core.hooksPath", value.format(top=repo.path))
 
-    assert "ampcommit hook commit-msg" in refused(repo).hint
+    error = refused(repo)
+    assert isinstance(error, Elsewhere)
+    for name in shim.HOOKS:
+        assert f"\n{LINES[name]}\n" in error.recipe
+
+
+@pytest.mark.parametrize("scope", ["local", "global"])
+def test_hooks_that_are_switched_off_are_a_refusal(repo: Repo, scope: str) -> None:
+    """Where no hook can run, the way to switch them on is named (E12)."""
+    repo("config", f"--{scope}", "core.hooksPath", "/dev/null")
+    error = refused(repo)
+
+    assert isinstance(error, Elsewhere)
+    assert ("switched off" in str(error), error.recipe) == (True, "")
+    assert ("--global --unset" in error.hint) == (scope == "global")
 
 
 def test_a_hooks_folder_that_is_a_link_is_a_refusal(repo: Repo, tmp_path: Path) -> None:
@@ -499,7 +522,7 @@ def test_a_repository_in_any_folder(tmp_path: Path, agent: Enter, name: str) -> 
     repo = Repo(path)
     assert repo.commit("-q", "-m", "Add the parser").stderr == b""
     assert repo.links() == [url(PARENT)]
-    assert [found.state for found in uninstall(str(path)).hooks] == ["absent", "absent"]
+    assert [found.state for found in uninstall(str(path)).hooks] == ["absent"] * 4
     assert not list(tmp_path.rglob("owned"))
 
 
@@ -531,7 +554,7 @@ def test_a_linked_work_tree_shares_the_hooks(repo: Repo, tmp_path: Path) -> None
     repo("worktree", "add", "-q", str(tmp_path / "wt"))
 
     assert install(str(tmp_path / "wt")).works
-    assert states(repo.path) == ["installed", "installed"]
+    assert states(repo.path) == ["installed"] * 4
 
 
 # What is there.
@@ -541,7 +564,7 @@ def test_a_script_of_another_version_is_outdated_and_replaced(repo: Repo) -> Non
     """After an upgrade or a move, installing again is enough."""
     put(hook(repo), shim.fast("commit-msg", "/bin/sh", package()).encode())
 
-    assert states(repo.path) == ["outdated", "absent"]
+    assert states(repo.path) == ["outdated", "absent", "absent", "absent"]
     assert not status(str(repo.path)).works
     assert install(str(repo.path)).works
     assert not hook(repo, f"commit-msg{shim.EARLIER}").exists()
@@ -579,7 +602,7 @@ def test_a_call_in_somebody_elses_hook_counts(repo: Repo) -> None:
     for name in shim.HOOKS:
         put(hook(repo, name), f'#!/bin/sh\nampcommit hook {name} "$@"\n'.encode())
 
-    assert (states(repo.path), status(str(repo.path)).works) == (["by hand", "by hand"], True)
+    assert (states(repo.path), status(str(repo.path)).works) == (["by hand"] * 4, True)
 
 
 def test_what_cannot_be_read_is_foreign(repo: Repo) -> None:
@@ -587,7 +610,7 @@ def test_what_cannot_be_read_is_foreign(repo: Repo) -> None:
     hook(repo).symlink_to("/nonexistent")
     hook(repo, "post-commit").mkdir()
 
-    assert states(repo.path) == ["foreign", "foreign"]
+    assert states(repo.path) == ["foreign", "foreign", "absent", "absent"]
 
 
 def test_status_knows_the_policy_and_where_it_comes_from(repo: Repo) -> None:
