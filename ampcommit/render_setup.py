@@ -5,6 +5,7 @@ from ampcommit.render import Paper, print_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ampcommit.doctor import Examination
     from ampcommit.install import Setup
 
 _STATES = {
@@ -84,4 +85,45 @@ def _setup_json(found: "Setup") -> dict[str, object]:
         "policy": {name: {"value": values[name], "from": origins[name]} for name in values},
         "problems": found.settings.problems,
         "warnings": found.settings.warnings,
+    }
+
+
+def examined(found: "Examination", *, as_json: bool) -> None:
+    """Show which hooks ran, and what is off."""
+    if as_json:
+        print_json(_examined_json(found))
+        return
+    out = Paper()
+    for seen in found.trial.hooks.values():
+        out.say(f"{seen.name:<12} ", _RAN[seen.ran])
+    for finding in found.findings:
+        out.say((f"{finding.level}:", _COLOURS[finding.level]), f" {terminal(finding.message, 1000)}")
+        out.say(f" hint: {terminal(finding.hint, 1000)}")
+    if not found.needs_mending:
+        proved = all(seen.ran for seen in found.trial.hooks.values())
+        out.say("nothing needs mending" if proved else "nothing is known to need mending")
+
+
+_RAN = {True: ("ran", "green"), False: ("did not run", "red"), None: ("not proved", "yellow")}
+_COLOURS = {"error": "red", "warning": "yellow", "note": "blue"}
+
+
+def _examined_json(found: "Examination") -> dict[str, object]:
+    seen = found.trial.hooks
+    return {
+        "schema": "ampcommit.doctor/1",
+        "top": found.setup.place.top,
+        "folder": found.setup.folder,
+        "hooks": [
+            {
+                "hook": hook.name,
+                "path": hook.path,
+                "state": hook.state,
+                "started": seen[hook.name].started,
+                "ran": seen[hook.name].ran,
+            }
+            for hook in found.setup.hooks
+        ],
+        "findings": [finding.as_dict() for finding in found.findings],
+        "needs_mending": found.needs_mending,
     }

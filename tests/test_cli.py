@@ -253,10 +253,12 @@ def test_somebody_elses_repository_is_three(
 
 
 def test_a_hooks_folder_of_others_is_three(run: Run, repo: Repo) -> None:
-    """The recipe is the hint."""
-    repo("config", "core.hooksPath", ".husky")
+    """The recipe is printed, and why and where is said in two lines."""
+    repo("config", "core.hooksPath", ".husky/_")
+    done = run("install")
 
-    failed(run("install"), 3, "nothing was written", "ampcommit hook commit-msg")
+    assert "# .husky/post-commit\nampcommit hook post-commit" in done.out
+    failed(Done(done.status, "", done.err), 3, "nothing was written", "husky")
 
 
 def test_without_git_is_three(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -53,7 +53,8 @@ def test_a_commit_is_recorded(message: Path, repo: Repo, agent: Enter) -> None:
     assert len(list(Ledger(".git/ampcommit/ledger.jsonl").lines())) == 1
 
 
-def test_a_merge_is_recorded(message: Path, repo: Repo) -> None:
+@pytest.mark.usefixtures("message")
+def test_a_merge_is_recorded(repo: Repo) -> None:
     """The third hook stands in for the second where `git merge` made the commit."""
     repo.commit("-q", "-m", "Add the scanner")
     repo("checkout", "-q", "--orphan", "side")
@@ -65,7 +66,8 @@ def test_a_merge_is_recorded(message: Path, repo: Repo) -> None:
     assert len(list(Ledger(".git/ampcommit/ledger.jsonl").lines())) == 1
 
 
-def test_what_git_feeds_is_read(message: Path, repo: Repo) -> None:
+@pytest.mark.usefixtures("message")
+def test_what_git_feeds_is_read(repo: Repo) -> None:
     """The fourth hook learns on standard input what became of which commit."""
     link = f"Amp-Thread-ID: {url(PARENT)}"
     repo.commit("-q", "-m", "Add the scanner", "-m", link)

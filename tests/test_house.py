@@ -26,15 +26,16 @@ OF_BOTH = {"call", "errors", "escape", "files", "gitcmd", "hook", "note", "place
 OF_COMMIT_MSG = OF_BOTH | {"current", "link", "linking", "message", "policy", "rules", "settings"}
 OF_COMMIT_MSG |= {"threads"}
 OF_POST_COMMIT = OF_BOTH | {"ledger", "recording"}
+OF_POST_REWRITE = {"link", "message", "policy", "rewriting", "rewritten", "rules", "settings"}
 STANDARD = {"_collections_abc", "_stat", "fcntl", "genericpath", "os", "os.path", "posixpath", "select", "stat"}
 DIGESTS = {"_sha2", "_sha256"}
 
-COMMANDS = ["install", "uninstall", "status", "hook", "verify", "show", "demo"]
+COMMANDS = ["install", "uninstall", "status", "doctor", "hook", "verify", "show", "demo"]
 COMMANDS += ["chain", "resolve", "use", "current"]
-COMMANDS += ["ledger check", "ledger list", "ledger path"]
+COMMANDS += ["ledger check", "ledger list", "ledger path", "ledger rebuild"]
 
 
-def loaded(repo: Repo, name: str, *args: str) -> set[str]:
+def loaded(repo: Repo, name: str, *args: str, fed: str = "") -> set[str]:
     """Run the hook *name* as its script does and return the modules it loaded beyond an idle interpreter's."""
     code = (
         "import sys; before = set(sys.modules); sys.path.append(sys.argv[1]); import os; "
@@ -42,7 +43,7 @@ def loaded(repo: Repo, name: str, *args: str) -> set[str]:
         "print(*(set(sys.modules) - before))"
     )
     argv = [install.interpreter(), "-I", "-S", "-c", code, install.package(), name, *args]
-    done = subprocess.run(argv, cwd=repo.path, capture_output=True, text=True, check=True)
+    done = subprocess.run(argv, cwd=repo.path, input=fed, capture_output=True, text=True, check=True)
 
     assert done.stderr == ""
     return set(done.stdout.split())
@@ -85,6 +86,30 @@ def test_post_commit_loads_what_was_weighed_and_no_more(installed: Repo, agent: 
 
     assert ours(names) == OF_POST_COMMIT
     assert {name for name in names if not name.startswith("ampcommit")} <= STANDARD | DIGESTS
+
+
+def test_post_merge_loads_what_post_commit_does(installed: Repo) -> None:
+    """A fast-forward, which every pull may be, pays for no module that it does not need."""
+    installed.commit("-q", "--no-verify", "-m", "Say what changes")
+
+    names = loaded(installed, "post-merge", "0")
+
+    assert ours(names) <= OF_POST_COMMIT | {"current", "link", "message", "policy", "rules", "settings"}
+    assert {name for name in names if not name.startswith("ampcommit")} <= STANDARD | DIGESTS
+
+
+def test_post_rewrite_loads_what_was_weighed_and_no_more(installed: Repo) -> None:
+    """An amend pays for no regular expressions, no JSON and no library."""
+    link = f"Amp-Thread-ID: https://ampcode.com/threads/{CHILD}"
+    installed.commit("-q", "-m", "Say what changes", "-m", link)
+    installed.commit("-q", "--amend", "-m", "Say it better", "-m", link)
+    (installed.path / ".git" / "hooks" / "post-rewrite").unlink()
+    old = installed("rev-parse", "HEAD@{1}")
+
+    names = loaded(installed, "post-rewrite", "amend", fed=f"{old} {installed.head()}\n")
+
+    assert ours(names) == OF_POST_COMMIT | OF_POST_REWRITE
+    assert {name for name in names if not name.startswith("ampcommit")} <= STANDARD | DIGESTS | {"mmap"}
 
 
 def test_contracts_hold() -> None:
@@ -201,7 +226,8 @@ def clean_lines(text: str) -> list[str]:
 
 def test_every_command_is_explained() -> None:
     """No command is left out of the README."""
-    from ampcommit.cli import app, ledger_app
+    from ampcommit.cli import app
+    from ampcommit.cli_ledger import app as ledger_app
 
     names = [command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands]
     names += [f"ledger {command.name}" for command in ledger_app.registered_commands]

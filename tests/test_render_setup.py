@@ -9,6 +9,7 @@ import pytest
 
 from ampcommit import ampcli, render_setup, shim
 from ampcommit.at_work import use
+from ampcommit.doctor import doctor
 from ampcommit.install import install, package, status, uninstall
 from tests.conftest import PARENT, Repo, url
 
@@ -38,7 +39,7 @@ def test_install_ends_with_the_policy_in_force(repo: Repo, capsys: Capture) -> N
     render_setup.setup(install(str(repo.path)), as_json=False, verb="install")
     out = seen(capsys)
 
-    assert out[:2] == ["commit-msg   installed", "post-commit  installed"]
+    assert out[:4] == [f"{hook:<12} installed" for hook in shim.HOOKS]
     assert "  mode       require          from default" in out
     assert "  host       (none)           from default" in out
     assert "  exempt     merge fixup      from default" in out
@@ -109,10 +110,10 @@ def test_uninstall_says_what_stays(installed: Repo, capsys: Capture) -> None:
     render_setup.setup(uninstall(str(installed.path)), as_json=False, verb="uninstall")
     out = seen(capsys)
 
-    assert out[:2] == ["commit-msg   not installed", "post-commit  not installed"]
-    assert out[2].endswith("ledger.jsonl")
-    assert "(kept;" in out[3]
-    assert len(out) == 4
+    assert out[:4] == [f"{hook:<12} not installed" for hook in shim.HOOKS]
+    assert out[4].endswith("ledger.jsonl")
+    assert "(kept;" in out[5]
+    assert len(out) == 6
 
 
 def test_problems_of_the_policy_are_shown_harmless(repo: Repo, capsys: Capture) -> None:
@@ -153,7 +154,7 @@ def test_a_hostile_path_is_shown_harmless(tmp_path: Path, capsys: Capture) -> No
     Repo(path)("init", "-q")
     render_setup.setup(install(str(path)), as_json=False, verb="install")
 
-    assert "\\x1b[2J [red]x[-]/.git/ampcommit/ledger.jsonl" in seen(capsys)[2]
+    assert "\\x1b[2J [red]x[-]/.git/ampcommit/ledger.jsonl" in seen(capsys)[len(shim.HOOKS)]
 
 
 def test_long_paths_are_not_wrapped(tmp_path: Path, capsys: Capture) -> None:
@@ -163,7 +164,7 @@ def test_long_paths_are_not_wrapped(tmp_path: Path, capsys: Capture) -> None:
     Repo(path)("init", "-q")
     render_setup.setup(install(str(path)), as_json=False, verb="install")
 
-    assert seen(capsys)[2] == f"ledger       {path}/.git/ampcommit/ledger.jsonl"
+    assert seen(capsys)[len(shim.HOOKS)] == f"ledger       {path}/.git/ampcommit/ledger.jsonl"
 
 
 @pytest.mark.parametrize("verb", ["install", "uninstall", "status"])
@@ -178,3 +179,82 @@ def test_the_json_of_a_setup(installed: Repo, capsys: Capture, verb: str) -> Non
     assert (found["works"], found["top"]) == (True, str(installed.path))
     assert found["policy"]["mode"] == {"value": "require", "from": "default"}
     assert found["policy"]["exempt"] == {"value": ["merge", "fixup"], "from": "default"}
+
+
+# What `doctor` found.
+
+
+def put(repo: Repo, name: str, text: str) -> None:
+    """Write a hook."""
+    path = repo.path / ".git" / "hooks" / name
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+def test_a_proof_is_a_line_for_each_hook(installed: Repo, capsys: Capture) -> None:
+    """Who asks whether it is alive gets an answer for each hook, and one for all."""
+    render_setup.examined(doctor(os.environ, str(installed.path)), as_json=False)
+
+    assert seen(capsys) == [
+        "commit-msg   ran",
+        "post-commit  ran",
+        "post-merge   ran",
+        "post-rewrite ran",
+        "nothing needs mending",
+    ]
+
+
+def test_what_is_off_comes_with_what_to_do(installed: Repo, capsys: Capture) -> None:
+    """Two lines for each finding, the gravest first; what a foreign hook says is harmless (S01)."""
+    put(installed, "commit-msg.before-ampcommit", f"#!/bin/sh\necho '{HOSTILE}' >&2\nexit 1\n")
+    (installed.path / ".git" / "hooks" / "post-merge").unlink()
+    installed("config", "ampcommit.mode", "off")
+    render_setup.examined(doctor(os.environ, str(installed.path)), as_json=False)
+    out = seen(capsys)
+
+    assert out[:4] == ["commit-msg   not proved", "post-commit  ran", "post-merge   did not run", "post-rewrite ran"]
+    assert [line.partition(":")[0] for line in out[4:]] == ["error", " hint", "warning", " hint", "note", " hint"]
+    assert r"\x1b[2J\x1b]0;owned\x07 [red]x[/] \u202e" in out[6]
+
+
+def test_warnings_alone_need_no_mending(installed: Repo, capsys: Capture) -> None:
+    """The last line says what the exit status says."""
+    installed("config", "ampcommit.hots", "x")
+    render_setup.examined(doctor(os.environ, str(installed.path)), as_json=False)
+
+    assert [line.partition(" ")[0] for line in seen(capsys)[4:]] == ["warning:", "", "nothing"]
+
+
+def test_what_was_not_proved_is_not_called_well(installed: Repo, capsys: Capture) -> None:
+    """An earlier hook that refuses the trial leaves a question open, and the last line says so."""
+    earlier = installed.path / ".git" / "hooks" / f"commit-msg{shim.EARLIER}"
+    earlier.write_text("#!/bin/sh\nexit 1\n")
+    earlier.chmod(0o755)
+    render_setup.examined(doctor(os.environ, str(installed.path)), as_json=False)
+
+    assert seen(capsys)[-1] == "nothing is known to need mending"
+
+
+def test_the_json_of_an_examination(installed: Repo, capsys: Capture) -> None:
+    """Machines get each hook and each finding with all of its fields."""
+    (installed.path / ".git" / "hooks" / "post-merge").unlink()
+    render_setup.examined(doctor(os.environ, str(installed.path)), as_json=True)
+    found = data(capsys)
+
+    assert list(found) == ["schema", "top", "folder", "hooks", "findings", "needs_mending"]
+    assert (found["schema"], found["top"], found["needs_mending"]) == (
+        "ampcommit.doctor/1",
+        str(installed.path),
+        True,
+    )
+    path = str(installed.path / ".git" / "hooks" / "post-merge")
+    absent = {"hook": "post-merge", "path": path, "state": "absent", "started": False, "ran": False}
+    assert found["hooks"][2] == absent
+    assert found["hooks"][3] == absent | {
+        "hook": "post-rewrite",
+        "path": path.replace("merge", "rewrite"),
+        "state": "installed",
+        "started": True,
+        "ran": True,
+    }
+    assert [list(finding) for finding in found["findings"]] == [["code", "level", "message", "hint"]]
