@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -161,6 +162,20 @@ def test_rooms_and_functions_stay_small() -> None:
 
     assert [module for module, count in lines.items() if count > (250 if module == "cli" else 300)] == []
     assert long == []
+
+
+def test_the_table_of_rooms_is_the_contract() -> None:
+    """docs/architecture.md shows each module on the floor on which `lint-imports` holds it."""
+    (floors,) = [
+        contract["layers"]
+        for contract in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+        if contract["id"] == "floors"
+    ]
+    names = ["ground", *map(str, range(len(floors) - 1))][::-1]
+    contract = [(name, room.strip()) for name, floor in zip(names, floors, strict=True) for room in floor.split("|")]
+
+    table = re.findall(r"^\| (\w+) \| `(\w+)\.py` \|", (ROOT / "docs" / "architecture.md").read_text(), re.MULTILINE)
+    assert table == contract
 
 
 def test_every_module_has_its_tests() -> None:
