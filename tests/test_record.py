@@ -118,7 +118,7 @@ def test_canonical_json_says_what_was_meant(value: object) -> None:
     assert value == json.loads(canonical(value))
 
 
-@pytest.mark.parametrize("value", [1.5, b"x", (1,), {1}, object(), [[0.0]], {"x": float("nan")}], ids=repr)
+@pytest.mark.parametrize("value", [1.5, b"x", (1,), {1}, Ellipsis, [[0.0]], {"x": float("nan")}], ids=repr)
 def test_canonical_json_holds_nothing_inexact(value: object) -> None:
     """A value that JSON cannot hold exactly is refused, never rounded."""
     with pytest.raises(RecordError, match="cannot hold"):
