@@ -40,12 +40,14 @@ def open_made(path: str, flags: int, mode: int) -> int:
     Links are not followed, and a FIFO makes nobody wait.
     """
     flags |= os.O_NOFOLLOW | os.O_NONBLOCK
+    # In one step: whoever is killed between making a file and opening it to others would lock them out for good.
+    umask = os.umask(0)
     try:
-        fd = os.open(path, flags | os.O_CREAT | os.O_EXCL, mode)
+        return os.open(path, flags | os.O_CREAT | os.O_EXCL, mode)
     except FileExistsError:
         return os.open(path, flags)
-    os.fchmod(fd, mode)
-    return fd
+    finally:
+        os.umask(umask)
 
 
 def read_all(fd: int, size: int) -> bytes:
