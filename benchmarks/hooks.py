@@ -5,8 +5,8 @@ What both hooks cost a `git commit`, against a commit without hooks and against 
 
 Every round makes one commit of each kind, one after the other, and what is reported is the median
 of the differences to the bare commit of the same round: the machine's speed may drift, the
-proportions hold. A commit that Amp has rewritten is compared with the same command without hooks:
-what git itself needs for `--trailer` is not ours. The unit of comparison is two hooks that start
+proportions hold. A commit that Amp has rewritten, and an amend, are compared with the same command without
+hooks: what git itself needs for them is not ours. The unit of comparison is two hooks that start
 an isolated Python and do nothing.
 """
 
@@ -43,23 +43,27 @@ class Kind:
         env: dict[str, str],
         *,
         amp: bool = False,
+        amend: bool = False,
         before: Prepare | None = None,
     ) -> None:
         self.label = label
         self.repo = repo
         self.env = env
         self.amp = amp
+        self.amend = amend
         self.before = before
         rewrite, trailer = (AMP_REWRITE, ("--trailer", LINK)) if amp else ((), ())
-        self.argv = ["git", *rewrite, "commit", "-q", "--allow-empty", "-m", MESSAGE, *trailer]
+        self.argv = ["git", *rewrite, "commit", "-q", "--allow-empty", *trailer, *(("--amend",) if amend else ())]
         self.times: list[float] = []
 
     def commit(self) -> None:
         """Make one commit and note how long it took, in milliseconds."""
         if self.before:
             self.before()
+        # An amend that changes nothing within a second would make the same commit again.
+        argv = [*self.argv, "-m", MESSAGE, *(("-m", f"Amended {len(self.times)} times.") if self.amend else ())]
         start = time.perf_counter()
-        done = subprocess.run(self.argv, cwd=self.repo, env=self.env, capture_output=True, check=False)
+        done = subprocess.run(argv, cwd=self.repo, env=self.env, capture_output=True, check=False)
         self.times.append((time.perf_counter() - start) * 1000)
         if done.returncode or (done.stderr and b"error" in done.stderr):
             sys.exit(f"{self.label}: {done.stderr.decode(errors='replace')}")
@@ -118,6 +122,8 @@ def _kinds(folder: Path) -> list[Kind]:
         Kind(
             "ampcommit: thread file of 50 MB just changed", ours("large"), agent, before=_thread_file(home, 50_000_000)
         ),
+        Kind("bare git commit --amend", _begun(_repository(folder / "bare-amend"), human), human, amend=True),
+        Kind("ampcommit: amend, carried on", _begun(ours("amend"), agent), agent, amend=True),
         Kind("ampcommit: mode = off", ours("off", "ampcommit.mode", "off"), human),
         Kind("ampcommit: authors = agent, no agent", ours("agent", "ampcommit.authors", "agent"), human),
     ]
@@ -143,6 +149,11 @@ def _others(folder: Path, env: dict[str, str]) -> list[Kind]:
 def _repository(path: Path) -> Path:
     subprocess.run(["git", "init", "-q", str(path)], check=True, capture_output=True)
     subprocess.run(["git", "remote", "add", "origin", "git@example.com:team/demo.git"], cwd=path, check=True)
+    return path
+
+
+def _begun(path: Path, env: dict[str, str]) -> Path:
+    subprocess.run(["git", "commit", "-q", "--allow-empty", "-m", "Begin the parser"], cwd=path, env=env, check=True)
     return path
 
 
@@ -179,10 +190,12 @@ def _thread_file(home: Path, size: int) -> Prepare:
 
 def _rows(kinds: list[Kind]) -> list[dict[str, object]]:
     plain, rewritten, _, empty = kinds[:4]
+    amended = next(kind for kind in kinds if kind.amend)
     unit = _over(empty.times, plain.times)
     rows: list[dict[str, object]] = []
     for kind in kinds:
-        over = _over(kind.times, (rewritten if kind.amp else plain).times)
+        bare = rewritten if kind.amp else amended if kind.amend else plain
+        over = _over(kind.times, bare.times)
         median = statistics.median(kind.times)
         rows.append(
             {"kind": kind.label, "ms": round(median, 2), "over": round(over, 2), "ratio": round(over / unit, 2)}
