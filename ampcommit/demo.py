@@ -19,14 +19,14 @@ from ampcommit.render import Paper
 ROOT = ThreadId("T-01a1f7e2-bb71-70ee-8b15-63b5192bcb75")
 MIDDLE = ThreadId("T-01a1f7e3-0902-757a-8e8c-718c9b3f1a87")
 LAST = ThreadId("T-01a1f7e3-ab93-740f-8034-4597204e1dc0")
+NEXT = ThreadId("T-01a1f7e4-3c05-7d31-9a52-0e6b7f4c2d18")
 
-_GOALS = {ROOT: "parse the log", MIDDLE: "continue with tests", LAST: "finish the docs"}
+_GOALS = {ROOT: "parse the log", MIDDLE: "continue with tests", LAST: "finish the docs", NEXT: "polish"}
 # What Amp's client puts into a plain `git commit` of its shell tool.
-_REWRITE = [
+_REWRITE = (
     *("-c", f"trailer.AmpThread.key={KEY}", "-c", "trailer.AmpThread.ifexists=replace"),
     *("-c", "trailer.AmpCoauth.key=Co-authored-by", "-c", "trailer.AmpCoauth.ifexists=addIfDifferent"),
-    *("commit", "--trailer", f"{KEY}: {LAST.url}", "--trailer", "Co-authored-by: Amp <amp@ampcode.com>"),
-]
+)
 _FOREIGN = ("GIT_", "AMP", "AGENT", "XDG_")
 
 
@@ -54,7 +54,10 @@ class _Play:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
         self._human = kept | {"HOME": self._home, "GIT_CONFIG_NOSYSTEM": "1", "GIT_EDITOR": "true"}
         # As the client's shell tool sets them; all generations do.
-        self._agent = self._human | {"AGENT": "amp", "AGENT_THREAD_ID": LAST, "AMP_CURRENT_THREAD_ID": LAST}
+        self._agent = self._inside(LAST)
+
+    def _inside(self, thread: ThreadId) -> dict[str, str]:
+        return self._human | {"AGENT": "amp", "AGENT_THREAD_ID": thread, "AMP_CURRENT_THREAD_ID": thread}
 
     def run(self) -> None:
         Git()("version")  # says what to do where there is no git
@@ -62,11 +65,11 @@ class _Play:
         say("A thread that was handed off twice, and a repository with the hooks")
         self._prepare()
         self._install()
-        self._stage.printed("commit-msg and post-commit are installed")
+        self._stage.printed("commit-msg, post-commit, post-merge and post-rewrite are installed")
 
         say("1. The agent commits; Amp itself puts the link in. The chain behind it is remembered")
         self._write("log.py", "def parse(line):\n    return line.split()\n")
-        self._git(self._agent, *_REWRITE, "-q", "-m", "Parse a line of the log")
+        self._git(self._agent, *_rewritten(LAST), "-q", "-m", "Parse a line of the log")
         self._ampcommit("show", "HEAD")
 
         say("2. The agent commits from a script: Amp's own rewrite misses this form, the hook does not")
@@ -85,6 +88,11 @@ class _Play:
         self._git(self._human, "commit", "-q", "-m", "Note what is left to do", "--trailer", link)
         self._ampcommit("show", "HEAD")
 
+        say("4. Another thread amends: Amp replaces the link in the message; what was known stays known")
+        self._git(self._inside(NEXT), *_rewritten(NEXT), "-q", "--amend", "--no-edit")
+        self._git(self._human, "log", "-1", "--format=%(trailers:only)")
+        self._ampcommit("show", "HEAD")
+
         say("The way back to the conversation where the work began, with the commits on it")
         self._ampcommit("chain", "HEAD")
 
@@ -100,7 +108,7 @@ class _Play:
     def _prepare(self) -> None:
         threads = os.path.join(self._home, ".local", "share", "amp", "threads")
         os.makedirs(threads)
-        for thread, parent in ((ROOT, None), (MIDDLE, ROOT), (LAST, MIDDLE)):
+        for thread, parent in ((ROOT, None), (MIDDLE, ROOT), (LAST, MIDDLE), (NEXT, LAST)):
             with open(os.path.join(threads, f"{thread}.json"), "w", encoding="utf-8") as file:
                 json.dump(_thread(thread, parent), file, indent=2)
         with open(os.path.join(self._home, ".gitconfig"), "w", encoding="utf-8") as file:
@@ -140,6 +148,12 @@ class _Play:
                 hint=done.stderr.strip() or "run it again with --keep DIR and look into the folder",
             )
         return done.stderr + done.stdout
+
+
+def _rewritten(thread: ThreadId) -> tuple[str, ...]:
+    """Return the arguments of a `git commit` that Amp's client has rewritten."""
+    trailers = (f"{KEY}: {thread.url}", "Co-authored-by: Amp <amp@ampcode.com>")
+    return (*_REWRITE, "commit", *(part for trailer in trailers for part in ("--trailer", trailer)))
 
 
 def _typed(word: str) -> str:

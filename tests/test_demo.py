@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ampcommit.demo import LAST, MIDDLE, ROOT, Stage, demo
+from ampcommit.demo import LAST, MIDDLE, NEXT, ROOT, Stage, demo
 from ampcommit.errors import AmpcommitError, MisuseError, SetupError
 from ampcommit.install import package
 from ampcommit.ledger import Ledger
@@ -38,10 +38,11 @@ def test_the_demo_shows_a_chain_of_three_and_leaves_nothing(temp: Path, capsys: 
     out, err = capsys.readouterr()
 
     assert re.search(rf"chain +\S+/{LAST}\n +\S+/{MIDDLE}\n +\S+/{ROOT}\n +\(complete", out)
-    assert out.count("found by  the agent's own environment") == 2
+    assert out.count("found by  the agent's own environment") == 3
+    assert re.search(rf"thread +\S+/{LAST}\n +\S+/{NEXT}\n", out), "an amend from another thread loses nothing"
     assert "error: AC101" in out
     assert "go on with your message" in out
-    assert "3 lines, 0 problems" in out
+    assert "5 lines, 0 problems" in out
     assert (err, list(temp.iterdir())) == ("", [])
 
 
@@ -56,7 +57,7 @@ def test_a_demo_that_is_kept_can_be_played_with(tmp_path: Path, capsys: Capture)
 
     assert (found.threads, found.chain, found.chain_state) == ([LAST], [LAST, MIDDLE, ROOT], "complete")
     assert f"cd {repo.path} && ampcommit show HEAD~1" in capsys.readouterr().out
-    assert [json.loads(line)["source"] for line in ledger.lines()] == ["env", "env", "message"]
+    assert [json.loads(line)["source"] for line in ledger.lines()] == ["env", "env", "message", "env", "git"]
     assert ledger.check().problems == []
     assert repo.commit("-m", "Note more", ok=False).returncode == 1
 
