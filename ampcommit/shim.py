@@ -109,10 +109,10 @@ if [ "$authors" = agent ] && [ "${AGENT-}" != amp ] &&
 	[ -z "${AMP_CURRENT_THREAD_ID-}${AGENT_THREAD_ID-}${AMP_THREAD_ID-}" ] && ! [ -e "$state/use" ]; then
 	mode=off
 fi
-if [ "$mode" = off ] && { [ -d "$state" ] || mkdir "$state"; } 2>/dev/null; then
+if [ "$mode" = off ] && ! [ -L "$state" ] && { [ -d "$state" ] || (umask 077 && mkdir "$state"); } 2>/dev/null; then
 	# A link is not written through, a pipe makes nobody wait: such things are left to Python.
 	if ! [ -L "$state/note" ] && { [ -f "$state/note" ] || ! [ -e "$state/note" ]; }; then
-		echo "skip $PPID" 2>/dev/null >"$state/note" && exit 0
+		(umask 077 && echo "skip $PPID" >"$state/note") 2>/dev/null && exit 0
 	fi
 fi
 ran=
@@ -134,12 +134,15 @@ fi
 """
 
 _PICKS = """
-# A rebase picks commit after commit; what became of all of them is told to post-rewrite, at once. A commit that
-# somebody makes in the middle of a rebase is none of those: before this hook, `git commit` removes CHERRY_PICK_HEAD.
+# A rebase picks commit after commit; what became of all of them is told to post-rewrite, at once. Commits that
+# somebody makes in the middle of a rebase are none of those: before this hook `git commit` removes CHERRY_PICK_HEAD,
+# and where a rebase stops, or runs a command, its own files tell.
 picking() {
 	[ -f "$1/CHERRY_PICK_HEAD" ] || { [ -d "$1/reftable" ] && git rev-parse -q --verify CHERRY_PICK_HEAD >/dev/null; }
 }
-if [ -d "${GIT_DIR:-.git}/rebase-merge" ] && picking "${GIT_DIR:-.git}"; then
+rebase="${GIT_DIR:-.git}/rebase-merge"
+if [ -f "$rebase/author-script" ] && ! [ -e "$rebase/stopped-sha" ] && picking "${GIT_DIR:-.git}" &&
+	[ -x "${0%/*}/post-rewrite" ]; then
 	{ read -r first && read -r mark; } 2>/dev/null <"${0%/*}/post-rewrite" || mark=
 	[ "$mark" != '{mark}post-rewrite' ] || exit $vetoed
 fi
