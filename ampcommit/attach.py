@@ -7,15 +7,13 @@ attribution: merges, empty changes, what is ambiguous and what git has cleaned a
 """
 
 import re
-import time
 from array import array
 from functools import cached_property
 from itertools import chain, repeat
 
-from ampcommit import __version__
 from ampcommit.changes import bases, heads, patches
 from ampcommit.errors import RecordError
-from ampcommit.record import Record, Sha, parsed
+from ampcommit.record import BY, Record, Sha, moment, parsed
 from ampcommit.rewritten import MOST, Rewrite
 
 TYPE_CHECKING = False
@@ -46,7 +44,7 @@ class Match:
 
     def rewrite(self, new: Sha) -> Rewrite:
         """Return the line of a ledger by which *new* was made from it."""
-        now, by = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), f"ampcommit {__version__}"
+        now, by = moment(), BY
         return Rewrite(old=self.old, new=new, command=None, source=self.source, time=now, by=by)
 
 
@@ -65,7 +63,7 @@ class Found:
         self.unread: set[Sha] = set()
 
 
-class Lineage:
+class Origins:
     """Which commits became which, as the ledger in *text* tells."""
 
     __slots__ = ("_olds",)
@@ -113,9 +111,9 @@ class Recorded:
         self._start = _start(self._text, newest) if newest else 0
 
     @cached_property
-    def lineage(self) -> Lineage:
+    def origins(self) -> Origins:
         """What the ledger tells of rewritten commits."""
-        return Lineage(self._text)
+        return Origins(self._text)
 
     def among(self, commits: "Collection[bytes]") -> set[bytes]:
         """Return those of *commits* that have a record of their own; a damaged one is none."""
@@ -189,14 +187,14 @@ class Recorded:
             for old, new, source in ((group.olds[0], new, group.source) for group in sure for new in group.news):
                 found.matches[_sha(new)] = Match(_sha(old), source)
                 if doubtful:
-                    self.lineage.add(old, new)
+                    self.origins.add(old, new)
         found.ambiguous = {_sha(new) for group in doubtful for new in group.news}
 
     def _latest(self, commits: list[bytes]) -> list[bytes]:
         """Return those of *commits* that became none of the others."""
         if len(commits) == 1:
             return commits
-        gone = set().union(*map(self.lineage.before, commits))
+        gone = set().union(*map(self.origins.before, commits))
         return [commit for commit in commits if commit not in gone]
 
 

@@ -9,7 +9,7 @@ from ampcommit.place import Place
 from ampcommit.record import Record, Sha, ThreadId
 from ampcommit.rewritten import Rewrite
 from ampcommit.settings import read_settings
-from ampcommit.show import show
+from ampcommit.show import TOLD, show
 from ampcommit.sources import Sources, Thread
 from ampcommit.threads import RANK, Chain, walk
 
@@ -182,7 +182,8 @@ def _became(ledger: Ledger) -> dict[Sha, Sha]:
                 one = Rewrite.from_bytes(line)
             except RecordError:
                 continue  # another kind, or damaged
-            told[one.old] = one.new
+            if one.source in TOLD:  # what only resembles another commit may stand beside it
+                told[one.old] = one.new
     return {old: end for old in told if (end := _end(old, told)) not in told}
 
 

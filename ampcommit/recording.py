@@ -5,15 +5,14 @@ What it says itself, its own links, is joined with the note that fits.
 """
 
 import os
-import time
 
-from ampcommit import __version__, note
+from ampcommit import note
 from ampcommit.call import Call, say
 from ampcommit.errors import AmpcommitError, GitError
 from ampcommit.gitcmd import Git, clean
 from ampcommit.ledger import Ledger
 from ampcommit.note import Note
-from ampcommit.record import Record, Sha, ThreadId
+from ampcommit.record import BY, Record, Sha, ThreadId, moment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,14 +42,15 @@ def post_commit(call: Call) -> int:
 def post_merge(call: Call) -> int:
     """Record the merge at HEAD if git made it just now: a fast-forward brings somebody else's, `--squash` none."""
     # The pre-commit framework hands git's argument over in the environment.
-    if call.environ.get("PRE_COMMIT_IS_SQUASH_MERGE", *call.args[:1] or "0") == "1":
-        return 0
-    return _record_head(call, merged=True)
+    squash = call.args[0] if call.args else call.environ.get("PRE_COMMIT_IS_SQUASH_MERGE")
+    return 0 if squash == "1" else _record_head(call, merged=True)
 
 
 def _record_head(call: Call, *, merged: bool = False) -> int:
     left = note.take(call.place)
     made, before = _commits(call, left.head if left else None)
+    if left is None and merged and not _made_here(call, made):
+        return 0
     same = left is not None and made.message == left.message
     # What commit-msg judged need not be judged again; another text (another hook, another clean-up) must.
     links = left.links if left and same else _links(call, made.message)
@@ -93,27 +93,21 @@ def _commits(call: Call, head: Sha | None) -> "tuple[Made, Made | None]":
     return commits[0], commits[-1] if commits[-1].commit == head else None
 
 
-def told(call: Call, *wanted: str, stdin: bytes = b"") -> list[Made]:
-    """Return the commits that *wanted* names to `git log`, each once."""
-    return _asked(call, "--no-walk=unsorted", *wanted, stdin=stdin)
-
-
-def since(call: Call, commit: str, most: int) -> list[Made]:
-    """Return the commits that HEAD has and *commit* has not, the newest *most* of them."""
-    return _asked(call, f"--max-count={most}", f"{commit}..HEAD", "--")
-
-
-def _asked(call: Call, *wanted: str, stdin: bytes = b"") -> list[Made]:
+def told(call: Call, *wanted: str, stdin: bytes = b"", walk: bool = False) -> list[Made]:
+    """Return the commits that *wanted* names to `git log`, each once; with *walk* also those behind them."""
     git = Git(environ=clean(call.environ, call.place.git_dir))
-    answer = git("log", "--no-show-signature", "--encoding=UTF-8", _FORMAT, *wanted, stdin=stdin)
-    fields = answer.split(b"\0")
+    question = ("log", "--no-show-signature", "--encoding=UTF-8", _FORMAT, *(() if walk else ("--no-walk=unsorted",)))
+    fields = git(*question, *wanted, stdin=stdin).split(b"\0")
     return [Made(*fields[at : at + 5]) for at in range(0, len(fields) - 5, 5)]
 
 
 def _made_here(call: Call, made: Made) -> bool:
     """Say whether HEAD is a merge that git made just now; no reflog, no answer."""
-    moved = call.git("log", "-g", "-1", "--format=%gs", "HEAD", "--")
-    return len(made.parents) > 1 and bool(moved.strip()) and b": Fast-forward" not in moved
+    if len(made.parents) < 2:
+        return False
+    git = Git(environ=clean(call.environ, call.place.git_dir))
+    moved = git("log", "-g", "-1", "--no-show-signature", "--format=%gs", "HEAD", "--")
+    return bool(moved.strip()) and b": Fast-forward" not in moved
 
 
 def _links(call: Call, message: bytes) -> list[ThreadId]:
@@ -193,6 +187,6 @@ def record(call: Call, made: Made, links: list[ThreadId], known: Note) -> Record
         validated=known.validated,
         branch=call.place.branch(),
         repo=known.repo,
-        time=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        by=f"ampcommit {__version__}",
+        time=moment(),
+        by=BY,
     )

@@ -6,19 +6,18 @@ from their own links, with a number of questions to git that does not grow with 
 """
 
 import os
-import time
 
-from ampcommit import __version__, recording
+from ampcommit import recording
 from ampcommit.call import Call
 from ampcommit.files import read_regular
 from ampcommit.gitcmd import Git, clean
-from ampcommit.record import Sha, ThreadId, canonical
+from ampcommit.record import BY, Sha, ThreadId, canonical, moment
 from ampcommit.recording import Made
 from ampcommit.rewritten import Rewrite
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
     from mmap import mmap
 
     from ampcommit.ledger import Entry, Ledger
@@ -30,8 +29,10 @@ if TYPE_CHECKING:
 _FEW = 16
 """Ids that are looked for in the ledger one by one; for more, it is read once."""
 
-_NAMED = rb'(?:"old":"([0-9a-f]{40}|[0-9a-f]{64})",)?"(?:commit|new)":"([0-9a-f]{40}|[0-9a-f]{64})"'
-_ONTO = ("rebase-merge/onto", "rebase-apply/onto")
+_ID = rb'"([0-9a-f]{40}|[0-9a-f]{64})"'
+_NAMED = rb'"(?:commit|new)":' + _ID
+_PAIR = rb'"old":' + _ID + rb',"new":' + _ID
+_RECENT = 8 * 1024 * 1024
 _SMALL = 4096
 _MOST = 10_000
 _AT_ONCE = 2000
@@ -41,17 +42,16 @@ _LIST = 64 * 1024 * 1024
 def post_rewrite(call: Call) -> int:
     """Record what became of the commits that git (or its reflog) says were rewritten."""
     # The pre-commit framework hands git's argument over in the environment, and git's pairs not at all.
-    command = call.environ.get("PRE_COMMIT_REWRITE_COMMAND", *call.args[:1]) or ""
+    command = call.args[0] if call.args else call.environ.get("PRE_COMMIT_REWRITE_COMMAND", "")
     pairs, source = _pairs(call, command)
     if not pairs or call.settings().mode == "off":
         return 0
     commits = _told(call, _ids(pairs))
     if command == "rebase":
         pairs = _put_right(call, pairs, commits)
-    ids = _ids(pairs)
     linked = _linked(call, list(commits.values()))
     ledger = recording.opened(call)
-    named, told = _known(ledger, ids, pairs)
+    named, told = _known(ledger, pairs, linked)
     made = [commits[new] for new in dict.fromkeys(new for _, new in pairs) if new in linked and new not in named]
     entries: list[Entry] = [*_records(call, made, linked)]
     # Of a commit in the middle of a rebase nothing is recorded yet; it may stand for one that is.
@@ -92,7 +92,9 @@ def _parsed(text: str) -> "list[Pair]":
 
 def _amended(call: Call) -> "list[Pair]":
     """Return where HEAD was before an amend, and where it is, if its reflog tells that it was one."""
-    listed = call.git("log", "-g", "-2", "--format=%H %P%x00%gs", "HEAD", "--").decode("utf-8", "replace")
+    git = Git(environ=clean(call.environ, call.place.git_dir))
+    told = git("log", "-g", "-2", "--no-show-signature", "--format=%H %P%x00%gs", "HEAD", "--")
+    listed = told.decode("utf-8", "replace")
     entries = [line.partition("\0") for line in listed.split("\n")[:-1]]
     if len(entries) < 2 or not entries[0][2].startswith(("commit (amend)", "rebase (")):
         return []
@@ -116,31 +118,50 @@ def _told(call: Call, ids: list[Sha]) -> dict[Sha, Made]:
 
 def _put_right(call: Call, pairs: "list[Pair]", commits: dict[Sha, Made]) -> "list[Pair]":
     """
-    Return *pairs* with another new commit where git names one that somebody added on top of it.
+    Return *pairs* without those in which git names a commit that somebody added on top of what the old one became.
 
-    When a rebase stops and somebody commits, git takes the last commit for what the old one became. If one below it
-    has the author, date and message of the old one, that is it; of several none. *commits* gains what is found.
+    When a rebase stops and somebody commits, git takes the last commit for what the old one became. Whatever an
+    old commit became has its author and date, or its message; or those of one that was squashed with it. Where that
+    does not hold, one commit below with author and date of the old one is what was meant; of several, none.
+    *commits* gains what is found.
     """
-    onto = [read_regular(os.path.join(call.place.git_dir, name), _SMALL) for name in _ONTO]
-    doubted = [pair for pair in pairs if _differ(*map(commits.get, pair))]
-    if not doubted or not any(onto):
-        return pairs
-    known = {new for _, new in pairs}
-    below: dict[tuple[bytes, bytes], list[Made]] = {}
-    for made in recording.since(call, (onto[0] or onto[1] or b"").decode("ascii", "replace").strip(), _MOST):
-        if made.commit not in known:
-            below.setdefault((made.author, made.message), []).append(made)
+    authors: dict[Sha, set[bytes]] = {}
+    for old, new in pairs:
+        if old in commits:
+            authors.setdefault(new, set()).add(commits[old].author)
+    doubted = {pair for pair in pairs if _strange(commits.get(pair[0]), commits.get(pair[1]), authors)}
+    below = _added(call, {new for _, new in pairs}) if doubted else {}
     right = []
     for old, new in pairs:
-        found = below.get((commits[old].author, commits[old].message), []) if (old, new) in doubted else []
-        commits.update({made.commit: made for made in found})
-        meant = [made.commit for made in found] or [new]
-        right += [(old, one) for one in meant if len(meant) == 1 and one != old]
+        found = below.get(commits[old].author, []) if (old, new) in doubted else [commits.get(new)]
+        if len(found) == 1:
+            commits.update({made.commit: made for made in found if made})
+            right.append((old, found[0].commit if found[0] else new))
     return right
 
 
-def _differ(old: Made | None, new: Made | None) -> bool:
-    return old is not None and new is not None and (old.author, old.message) != (new.author, new.message)
+def _strange(old: Made | None, new: Made | None, authors: dict[Sha, set[bytes]]) -> bool:
+    """Say whether nothing shows that *old* became *new*; *authors* are those of all that became a commit."""
+    return bool(old and new and new.author not in authors[new.commit] and new.message != old.message)
+
+
+def _added(call: Call, known: set[Sha]) -> dict[bytes, list[Made]]:
+    """Return by author the commits that the rebase under way made, or somebody during it, but for those *known*."""
+    folder = ("rebase-merge", "rebase-apply")
+    onto, before = ([_line(call, f"{one}/{name}") for one in folder] for name in ("onto", "orig-head"))
+    found: dict[bytes, list[Made]] = {}
+    if any(onto):
+        ends = [f"^{end}" for end in (*onto, *before) if end]
+        for made in recording.told(call, f"--max-count={_MOST}", "HEAD", *ends, "--", walk=True):
+            if made.commit not in known:
+                found.setdefault(made.author, []).append(made)
+    return found
+
+
+def _line(call: Call, name: str) -> Sha | None:
+    """Return the commit that a small file in the git dir names."""
+    text = read_regular(os.path.join(call.place.git_dir, name), _SMALL) or b""
+    return Sha.maybe(text.decode("ascii", "replace").strip())
 
 
 def _linked(call: Call, commits: list[Made]) -> dict[Sha, list[ThreadId]]:
@@ -168,28 +189,36 @@ def _trailers(call: Call, commits: list[Made]) -> "dict[Sha, list[Trailer]]":
     return seen
 
 
-def _known(ledger: "Ledger", ids: list[Sha], pairs: "list[Pair]") -> "tuple[set[Sha], set[Pair]]":
-    """Return those of *ids* of which the ledger says something, and those of *pairs* that it tells already."""
+def _known(ledger: "Ledger", pairs: "list[Pair]", linked: "Container[Sha]") -> "tuple[set[Sha], set[Pair]]":
+    """
+    Return of which commits in *pairs* the ledger says something, and which pairs it tells already.
+
+    Old commits that are *linked* are not looked for: their messages say enough. What became of commits in this very
+    moment can stand at the end only, unless somebody does the same once more; then it is said once more.
+    """
     text = ledger.whole()
-    if len(ids) > _FEW:
-        return _read(text, ids, pairs)
-    needles = {one: [name + canonical(one) for name in (b'"commit":', b'"new":')] for one in ids}
-    named = {one for one in ids if any(text.rfind(needle) >= 0 for needle in needles[one])}
-    told = {pair for pair in pairs if text.rfind(b'"old":%b,"new":%b' % tuple(map(canonical, pair))) >= 0}
-    return named, told
+    recent = max(0, len(text) - _RECENT)
+    named = _names(text, 0, [old for old, _ in pairs if old not in linked])
+    named |= _names(text, recent, list(dict.fromkeys(new for _, new in pairs)))
+    if len(pairs) > _FEW:
+        import re
+
+        seen = {found.groups() for found in re.finditer(_PAIR, text[recent:])}
+        return named, {(old, new) for old, new in pairs if (old.encode("ascii"), new.encode("ascii")) in seen}
+    said = {(old, new): b'"old":%b,"new":%b' % (canonical(old), canonical(new)) for old, new in pairs}
+    return named, {pair for pair, needle in said.items() if text.rfind(needle, recent) >= 0}
 
 
-def _read(text: "mmap | bytes", ids: list[Sha], pairs: "list[Pair]") -> "tuple[set[Sha], set[Pair]]":
-    """Return the same from one pass over the whole ledger."""
+def _names(text: "mmap | bytes", start: int, ids: list[Sha]) -> set[Sha]:
+    """Return those of *ids* of which a line from *start* on says something."""
+    if len(ids) <= _FEW:
+        needles = {one: [name + canonical(one) for name in (b'"commit":', b'"new":')] for one in ids}
+        return {one for one in ids if any(text.rfind(needle, start) >= 0 for needle in needles[one])}
     import re  # 6 ms, which only a longer rebase pays
 
     wanted = {one.encode("ascii"): one for one in ids}
-    named, told = set(), set()
-    for found in re.finditer(_NAMED, text):
-        if one := wanted.get(found[2]):
-            named.add(one)
-            told |= {(old, one) for old in [wanted.get(found[1])] if old}
-    return named, told.intersection(pairs)
+    found = (wanted.get(hit[1]) for hit in re.finditer(_NAMED, text[start:] if start else text))
+    return {one for one in found if one}
 
 
 def _records(call: Call, commits: list[Made], linked: dict[Sha, list[ThreadId]]) -> "Iterator[Record]":
@@ -213,6 +242,6 @@ def _rewrite(old: Sha, new: Sha, command: str, source: str) -> Rewrite:
         new=new,
         command=command or None,
         source=source,
-        time=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        by=f"ampcommit {__version__}",
+        time=moment(),
+        by=BY,
     )

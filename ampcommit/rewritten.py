@@ -87,13 +87,15 @@ def rewritings(lines: "Iterable[bytes]", new: Sha) -> "Iterator[Rewrite]":
             yield told
 
 
-def lineage(ledger: "Ledger", commit: Sha) -> list[Rewrite]:
+def origins(ledger: "Ledger", commit: Sha) -> list[Rewrite]:
     """Return every rewriting that led to *commit*, nearest first; commits that were rewritten in a circle end it."""
     found: list[Rewrite] = []
     seen = {commit}
     waiting = [commit]
     for new in waiting:  # it grows meanwhile
         for told in rewritings(ledger.find(b'"new":' + canonical(new)), new):
+            if told.old == commit:
+                continue
             found.append(told)
             if told.old not in seen and len(seen) < MOST:
                 seen.add(told.old)

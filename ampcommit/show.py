@@ -10,7 +10,7 @@ from ampcommit.message import trailers
 from ampcommit.place import Place
 from ampcommit.record import Record, Sha, ThreadId, canonical, parsed
 from ampcommit.resolved import Resolved
-from ampcommit.rewritten import Rewrite, lineage
+from ampcommit.rewritten import Rewrite, origins
 from ampcommit.rules import Case, unique
 from ampcommit.settings import read_settings
 from ampcommit.threads import RANK, Chain, Offline, walk
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 NEWEST = 10_000
 """Recorded commits among which `show` looks for the one that an unknown commit was made from."""
 
-GUESSED = ("tree", "patch-id")
-"""How rewritten commits are known of which nobody told us: by what they hold."""
+TOLD = ("git", "reflog")
+"""How rewritten commits are known that git told of; the others are known by what they hold."""
 
 
 class Shown:
@@ -48,12 +48,12 @@ def show(revision: str, environ: "Mapping[str, str]", folder: str = ".") -> Show
     place = Place.of_folder(git)
     shown, message = _commit(git, place, revision, environ)
     ledger = Ledger(place.ledger)
-    shown.rewritten = lineage(ledger, shown.commit)
+    shown.rewritten = origins(ledger, shown.commit)
     _take(shown, ledger, environ)
     if shown.commit not in [fields["commit"] for fields in shown.records]:
         _said(shown, message, git, place, environ)
     if not shown.threads and (told := _resembling(shown.commit, ledger, place, environ)):
-        shown.rewritten = [told, *lineage(ledger, told.old), *shown.rewritten]
+        shown.rewritten = [told, *origins(ledger, told.old), *shown.rewritten]
         _take(shown, ledger, environ)
     return shown
 
@@ -61,7 +61,10 @@ def show(revision: str, environ: "Mapping[str, str]", folder: str = ".") -> Show
 def _take(shown: Shown, ledger: Ledger, environ: "Mapping[str, str]") -> None:
     """Take over the records of the commit, and of those that were rewritten into it, if there are any."""
     # The oldest first: what a commit says itself comes behind what it was made from.
-    ids = dict.fromkeys([*(told.old for told in reversed(shown.rewritten)), shown.commit])
+    steps = {shown.commit: 0}
+    for told in shown.rewritten:
+        steps.setdefault(told.old, steps[told.new] + 1)
+    ids = sorted(steps, key=lambda commit: -steps[commit])
     found = [one for commit in ids for one in ledger.records("commit", commit)]
     known = [(record, fields) for line, fields in found if (record := _understood(line, fields))]
     if known:
@@ -111,22 +114,22 @@ def _recorded(shown: Shown, records: list[Record]) -> None:
     """
     Unite the records of the commit; of those with its last thread, the best informed says how that was found.
 
-    Where git did not say itself that they are about this commit, that is how it was found.
+    Where git did not say itself that they are about this commit, that is how it was found. Only its own message
+    can have been checked.
     """
     newest = records[-1]
     shown.threads = unique([link for record in records for link in record.links])
     shown.chain, shown.chain_state = newest.chain, newest.chain_state
     surely = {shown.commit}
     for told in shown.rewritten:  # nearest first
-        if told.new in surely and told.source not in GUESSED:
+        if told.new in surely and told.source in TOLD:
             surely.add(told.old)
     same = [record for record in records if record.thread == newest.thread and record.commit in surely]
     if same:
-        best = max(same, key=lambda record: (record.source in ("env", "use"), record.validated))
-        shown.source, shown.validated = best.source, best.validated
+        shown.source = max(same, key=lambda record: record.source in ("env", "use")).source
     else:
-        shown.source = next(told.source for told in shown.rewritten if told.source in GUESSED)
-        shown.validated = False
+        shown.source = next(told.source for told in shown.rewritten if told.source not in TOLD)
+    shown.validated = any(record.validated for record in records if record.commit == shown.commit)
 
 
 def _learned_since(shown: Shown, ledger: Ledger, environ: "Mapping[str, str]") -> None:

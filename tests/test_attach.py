@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ampcommit.attach import Found, Lineage, Recorded
+from ampcommit.attach import Found, Origins, Recorded
 from ampcommit.errors import LedgerError
 from ampcommit.gitcmd import Git
 from ampcommit.history import opened
@@ -488,7 +488,7 @@ def test_a_lineage_ends_somewhere() -> None:
     """Nobody amends ten thousand times; a ledger that says so costs no more than that."""
     ids = [f"{number:040x}" for number in range(MOST + 10)]
     lines = [became(Sha(old), Sha(new)) for old, new in pairwise(ids)]
-    found = Lineage(b"\n".join(Rewrite.to_bytes(line) for line in lines))
+    found = Origins(b"\n".join(Rewrite.to_bytes(line) for line in lines))
 
     assert len(found.before(ids[-1].encode())) < MOST + 2
     assert found.before(ids[2].encode()) == {ids[0].encode(), ids[1].encode()}

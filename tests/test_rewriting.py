@@ -127,11 +127,13 @@ def test_every_amend_is_followed(installed: Repo) -> None:
 
 
 def test_how_a_thread_was_found_is_not_forgotten(topic: Repo) -> None:
-    """After a rebase the message is all there is to see; that the agent said so itself stays known."""
+    """After a rebase the message is all there is to see; that the agent said so itself stays known, not that the
+    message was checked: it may be another one.
+    """
     play(topic, "git rebase -q main")
     found = show("HEAD", os.environ, str(topic.path))
 
-    assert (found.source, found.validated) == ("env", True)
+    assert (found.source, found.validated) == ("env", False)
     assert [fields["source"] for fields in found.records] == ["env", "message"]
 
 
@@ -287,12 +289,56 @@ def test_a_commit_that_stays_is_not_what_was_added_to_it(topic: Repo) -> None:
     assert two not in {old for old, *_ in rewrites(topic)}
 
 
-def test_a_commit_that_is_split_is_known_by_its_last_part(topic: Repo) -> None:
-    """Where nothing below has its author, date and message, git's word counts."""
+def test_a_commit_that_is_split_leaves_a_gap(topic: Repo) -> None:
+    """Nothing shows that its last part, which git names, is what it became."""
     split = "git reset -q --soft HEAD~1; git commit -q -n -m 'Say the first half' --allow-empty"
     play(topic, f"{todo('2s/^pick/edit/')}; {split}; git commit -q -n --allow-empty -m Rest; git rebase --continue")
 
-    assert known(topic, "topic~1") == [OTHER]
+    assert (known(topic, "topic~1"), known(topic, "topic~3")) == ([], [PARENT])
+
+
+def test_what_was_added_to_an_amended_commit_is_not_that_commit(topic: Repo) -> None:
+    """An amend keeps the author: the commit with that one is what the old one became, whatever its message."""
+    amend = "git commit -q -n --amend -m 'Say it anew'"
+    new = f"git commit -q --allow-empty -m 'Say one more thing' -m 'Amp-Thread-ID: {url(CHILD)}'"
+    play(topic, f"{todo('2s/^pick/edit/')}; {amend}; {new}; git rebase --continue")
+
+    assert (known(topic, "topic~1"), known(topic, "topic~2")) == ([CHILD], [OTHER])
+
+
+def test_a_new_date_is_no_other_commit(topic: Repo) -> None:
+    """With `--ignore-date` every commit of a rebase has a new author date, and the same message."""
+    play(topic, "git rebase -q --ignore-date main", {"GIT_AUTHOR_DATE": LATER})
+
+    assert [known(topic, f"topic~{back}") for back in (2, 1, 0)] == [[PARENT], [OTHER], [PARENT]]
+
+
+@pytest.mark.parametrize("how", ["edit", "exec"])
+def test_a_cherry_pick_in_the_middle_of_a_rebase_is_recorded(topic: Repo, how: str) -> None:
+    """Git tells post-rewrite nothing of it, though it looks like a pick of the rebase itself."""
+    topic("checkout", "-q", "-b", "side", "topic~3")
+    save(topic, "side", CHILD)
+    topic("checkout", "-q", "topic")
+    steps = {"edit": "2s/^pick/edit/", "exec": "2a exec git cherry-pick side"}
+    pick = "git cherry-pick side; git rebase --continue" if how == "edit" else "true"
+    play(topic, f"{todo(steps[how])}; {pick}")
+
+    assert known(topic, "topic~1") == [CHILD]
+    assert topic("rev-parse", "topic~1") in {record["commit"] for record in records(topic)}
+
+
+def test_commits_of_before_are_not_what_a_rebase_made(topic: Repo) -> None:
+    """A commit that was fast-forwarded and has the same author and date is none that an old one could have become."""
+    env = inside(CHILD) | {"GIT_AUTHOR_DATE": "1500000999 +0000"}
+    for subject in ("Say this", "Say that"):
+        topic("commit", "-q", "--allow-empty", "-m", subject, env=env)
+    new = "git commit -q -n --allow-empty -m 'Say one more thing'"
+    play(
+        topic,
+        f"GIT_SEQUENCE_EDITOR=\"sed -i -e '2s/^pick/edit/'\" git rebase -q -i HEAD~2; {new}; git rebase --continue",
+    )
+
+    assert not [pair for pair in rewrites(topic) if pair[2] == "rebase"]
 
 
 def test_of_several_that_may_be_meant_none_is_taken(topic: Repo) -> None:
@@ -323,10 +369,12 @@ def test_picks_are_left_to_post_rewrite(topic: Repo, tmp_path: Path) -> None:
     play(topic, "git rebase -q main")
     assert log.read_text() == "started\n"
 
-    put(topic.path / ".git" / "hooks" / "post-rewrite", "#!/bin/sh\n# somebody else's\n")
-    play(topic, "git rebase -q --no-ff main", {"GIT_COMMITTER_DATE": "1500000002 +0000"})
+    hook = topic.path / ".git" / "hooks" / "post-rewrite"
+    for number, mode in enumerate((0o644, 0o755), 1):
+        put(hook, hook.read_text() if number == 1 else "#!/bin/sh\n# somebody else's\n", mode)
+        play(topic, "git rebase -q --no-ff main", {"GIT_COMMITTER_DATE": f"150000000{number + 1} +0000"})
+        assert len(log.read_text().splitlines()) == 1 + number * len(THREADS)
 
-    assert len(log.read_text().splitlines()) == 1 + len(THREADS)
     assert set(topic("rev-list", "main..topic").split()) <= {record["commit"] for record in records(topic)}
 
 
@@ -490,13 +538,23 @@ def test_a_rebase_that_has_stopped_can_be_asked_for_its_list(
 
 
 def test_git_is_put_right_about_what_was_added(repo: Repo, hook: Callable[..., str], stopped: tuple[str, str]) -> None:
-    """The commit below, with author, date and message of the old one, is what that became, and is recorded."""
+    """The commit below, with author and date of the old one, is what that became, and is recorded."""
     old, picked = stopped
-    repo.commit("-q", "-m", "Say one more thing")
-    hook(f"{old} {repo.head()}\n", "rebase")
+    repo.commit("-q", "-m", "Say one more thing", env={"GIT_AUTHOR_DATE": LATER})
+    first = f"{repo('rev-parse', f'{old}~1')} {repo('rev-parse', f'{picked}~1')}\n"
+    hook(f"{first}{old} {repo.head()}\n", "rebase")
 
-    assert rewrites(repo) == [(old, picked, "rebase", "git")]
-    assert [record["commit"] for record in records(repo)] == [picked]
+    assert rewrites(repo)[1:] == [(old, picked, "rebase", "git")]
+    assert [record["commit"] for record in records(repo)][1:] == [picked]
+
+
+def test_outside_of_a_rebase_nothing_below_is_looked_at(repo: Repo, hook: Callable[..., str]) -> None:
+    """Where git's files of a rebase are gone, what it names and nothing supports is a gap."""
+    old, new = amended(repo)
+    repo.commit("-q", "-m", "Say one more thing", env={"GIT_AUTHOR_DATE": LATER})
+    hook(f"{old} {repo.head()}\n{'ab' * 20} {new}\n", "rebase")
+
+    assert rewrites(repo) == []
 
 
 def test_what_the_ledger_says_of_others_is_no_answer(repo: Repo, hook: Callable[..., str]) -> None:

@@ -8,7 +8,7 @@ import pytest
 from ampcommit.errors import RecordError
 from ampcommit.ledger import Ledger
 from ampcommit.record import Sha
-from ampcommit.rewritten import MOST, Rewrite, lineage, rewritings
+from ampcommit.rewritten import MOST, Rewrite, origins, rewritings
 
 A, B, C, D = (Sha(letter * 40) for letter in "abcd")
 
@@ -87,15 +87,15 @@ def test_the_way_back_is_nearest_first(ledger: Ledger) -> None:
     """A commit that was amended and then squashed knows all that it was made from."""
     ledger.append(became(A, B), became(B, D, "rebase"), became(C, D, "rebase"))
 
-    assert [(told.old, told.new) for told in lineage(ledger, D)] == [(B, D), (C, D), (A, B)]
-    assert lineage(ledger, A) == []
+    assert [(told.old, told.new) for told in origins(ledger, D)] == [(B, D), (C, D), (A, B)]
+    assert origins(ledger, A) == []
 
 
 def test_a_circle_ends(ledger: Ledger) -> None:
     """Commits that became each other (an amend and its undoing) are followed once."""
     ledger.append(became(A, B), became(B, A), became(A, A))
 
-    assert [told.old for told in lineage(ledger, B)] == [A, B]
+    assert [told.old for told in origins(ledger, B)] == [A]
 
 
 def test_what_only_mentions_a_commit_is_no_way_back() -> None:
@@ -111,4 +111,4 @@ def test_the_way_back_is_bounded(ledger: Ledger) -> None:
     ledger.append(*(became(old, A) for old in ids))
     ledger.append(became(C, ids[-1]))
 
-    assert len(lineage(ledger, A)) == len(ids)
+    assert len(origins(ledger, A)) == len(ids)
