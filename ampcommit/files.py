@@ -40,14 +40,12 @@ def open_made(path: str, flags: int, mode: int) -> int:
     Links are not followed, and a FIFO makes nobody wait.
     """
     flags |= os.O_NOFOLLOW | os.O_NONBLOCK
-    # In one step: whoever is killed between making a file and opening it to others would lock them out for good.
-    umask = os.umask(0)
     try:
-        return os.open(path, flags | os.O_CREAT | os.O_EXCL, mode)
+        fd = os.open(path, flags | os.O_CREAT | os.O_EXCL, mode)
     except FileExistsError:
         return os.open(path, flags)
-    finally:
-        os.umask(umask)
+    os.fchmod(fd, mode)  # not os.umask before: that belongs to all threads
+    return fd
 
 
 def read_all(fd: int, size: int) -> bytes:

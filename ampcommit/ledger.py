@@ -42,8 +42,8 @@ class Ledger:
         """
         Write *entries* behind the last line and set their `prev`; the cost does not depend on how many are there.
 
-        Either all of them are there afterwards or the file is as it was; a crash may leave the first ones. What the
-        line before says already is not written twice. `LedgerError` where the file is not ours to write: a
+        Where not all of them can be written, the first ones may be there, each of them whole. What the line before
+        says already is not written twice. `LedgerError` where the file is not ours to write: a
         link, a FIFO, a folder, a newer format.
         """
         if not os.path.lexists(self.path):
@@ -74,7 +74,8 @@ class Ledger:
             written = True
         finally:
             if not written:
-                os.ftruncate(fd, size)  # a full disk took half a line: the ledger is as before
+                # A full disk took half a line. Whole ones stay: somebody may be reading them.
+                os.ftruncate(fd, max(size, _line_start(fd, os.fstat(fd).st_size)))
 
     def prepare(self) -> None:
         """Make the folder, the lock and an empty ledger, with the permissions of this clone whatever the umask."""
@@ -116,7 +117,7 @@ class Ledger:
 
     def _mapped(self) -> "mmap | bytes":
         """Return the whole lines as one piece of memory; it is the same one until the ledger has grown."""
-        from mmap import PROT_READ, mmap  # never in a hook
+        from mmap import PROT_READ, mmap  # of the hooks, post-rewrite alone searches
 
         fd = self._opened(os.O_RDONLY)
         try:
