@@ -1,19 +1,20 @@
 """`ledger rebuild`: what the ledger lacks of the commits that are here is put together from the commits themselves."""
 
+import os
 import re
-import time
+from contextlib import nullcontext
 
-from ampcommit import __version__
 from ampcommit.attach import PATCH, TREE, Recorded
 from ampcommit.batch import LACKING
 from ampcommit.changes import heads
 from ampcommit.errors import GitError, SetupError
+from ampcommit.files import Lock, make_own_folder
 from ampcommit.gitcmd import Git, clean
 from ampcommit.history import History, Range, opened
 from ampcommit.ledger import Ledger
 from ampcommit.link import KEY
 from ampcommit.place import Place
-from ampcommit.record import Record, Sha, ThreadId
+from ampcommit.record import BY, Record, Sha, ThreadId, moment
 from ampcommit.records import Records
 from ampcommit.rewritten import Rewrite
 from ampcommit.rules import Case
@@ -85,10 +86,17 @@ def rebuild(asked: str, environ: "Mapping[str, str]", folder: str = ".", *, dry_
     with opened(place, environ) as history:
         commits = _commits(history, Git(place.git_dir, clean(environ, place.git_dir)), asked)
         done.checked = len(commits)
-        run = _Run(history, ledger, settings, Offline(environ), done)
-        run.attach(run.record(commits))
+        with nullcontext() if dry_run or not commits else _alone(ledger):
+            run = _Run(history, ledger, settings, Offline(environ), done)
+            run.attach(run.record(commits))
     done.known = done.checked - done.added - done.ambiguous - done.unread - done.unknown
     return done
+
+
+def _alone(ledger: Ledger) -> Lock:
+    """Return what keeps two runs from writing the same lines; commits that are made meanwhile do not wait for it."""
+    make_own_folder(os.path.dirname(ledger.path))
+    return Lock(f"{ledger.path}.rebuild")
 
 
 def _commits(history: History, git: Git, asked: str) -> list[str]:
@@ -149,7 +157,7 @@ class _Run:
 
     def _known(self, commit: Sha, records: Records) -> bool:
         """Say whether a commit that became this one has a record, as far as the ledger tells."""
-        before = self._recorded.lineage.before(commit.encode("ascii"))
+        before = self._recorded.origins.before(commit.encode("ascii"))
         return bool(before) and (bool(records.of(commit)) or any(one.decode("ascii") in self._new for one in before))
 
     def _linked(self, told: "list[Told]") -> dict[bytes, list[ThreadId]]:
@@ -164,7 +172,7 @@ class _Run:
     def _records(self, told: "list[Told]", linked: dict[bytes, list[ThreadId]]) -> "Iterator[Record]":
         """Yield the records of those commits that have links."""
         trees = {head.commit: head.tree for head in heads(self._history.objects, linked) if head}
-        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        now = moment()
         for commit, parents, _ in told:
             if links := linked.get(commit):
                 chain = self._chain(links[-1])
@@ -180,7 +188,7 @@ class _Run:
                     branch=None,
                     repo=self._repo,
                     time=now,
-                    by=f"ampcommit {__version__}",
+                    by=BY,
                 )
 
     def _chain(self, thread: ThreadId) -> Chain:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ampcommit.errors import LedgerError, MisuseError, SetupError
+from ampcommit.files import Lock
 from ampcommit.ledger import Ledger
 from ampcommit.rebuild import Rebuilt, rebuild
 from ampcommit.record import Sha
@@ -510,6 +511,15 @@ def test_what_was_recorded_meanwhile_is_not_recorded_twice(
 
     assert counts(rebuild("", os.environ, str(repo.path))) == {"checked": 4, "known": 2, "recorded": 1, "unknown": 1}
     assert sorted(one["commit"] for one in records(repo) if "commit" in one) == sorted([old, *commits])
+
+
+def test_two_runs_do_not_write_the_same(stack: Repo) -> None:
+    """The second one waits for a moment, then says that somebody is at work."""
+    here(stack).prepare()
+    with Lock(f"{here(stack).path}.rebuild"), pytest.raises(LedgerError, match="another process"):
+        rebuild("", os.environ, str(stack.path))
+
+    assert list(here(stack).lines()) == []
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
