@@ -20,7 +20,8 @@ MANAGED = ("/etc/ampcode/managed-settings.json", "/Library/Application Support/a
 """Where a company's settings are, on Linux and on macOS."""
 
 _LIMIT = 1024 * 1024
-_STRING = r'"(?:\\.|[^"\\])*"'
+# Possessive: a quote that nobody closes ends with the text, and no way through it is tried twice.
+_STRING = r'"(?:\\.|[^"\\])*+(?:"|\Z)'
 _COMMENT = re.compile(rf"({_STRING})|//[^\n]*|/\*(?:.*?\*/|.*)", re.DOTALL)
 _COMMA = re.compile(rf"({_STRING})|,(?=\s*[}}\]])", re.DOTALL)
 

@@ -6,6 +6,7 @@ more of the standard library than tests/test_house.py lists for each hook.
 """
 
 import os
+import select
 
 from ampcommit.call import Call, say
 from ampcommit.errors import OUTCOMES, AmpcommitError
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 _FED = ("post-rewrite",)
+_PATIENCE = 5000  # milliseconds without a word
+_MOST = 64 * 1024 * 1024
 
 
 def main(name: str, parent: int, args: list[str], asked: bool = False) -> int:
@@ -45,9 +48,15 @@ def main(name: str, parent: int, args: list[str], asked: bool = False) -> int:
 
 
 def _read_stdin() -> str:
-    pieces = []
-    while piece := os.read(0, 65536):
+    """Return what git feeds; whoever else started us, and left the pipe open, does not make a commit wait for ever."""
+    if os.isatty(0):
+        return ""
+    pieces, size = [], 0
+    waiting = select.poll()
+    waiting.register(0, select.POLLIN)
+    while size < _MOST and waiting.poll(_PATIENCE) and (piece := os.read(0, 65536)):
         pieces.append(piece)
+        size += len(piece)
     return os.fsdecode(b"".join(pieces)).removesuffix("\n")
 
 

@@ -178,3 +178,12 @@ def test_the_documents_name_what_is_read() -> None:
 
     assert "amp.git.commit.ampThread.enabled" in text
     assert "AMP_DISABLE_AMP_THREAD_TRAILER" in text
+
+
+@pytest.mark.parametrize("content", ['"\\"' + '"' * 500_001, "/*" * 400_000, ",\n" * 400_000])
+def test_a_hostile_file_takes_no_longer_than_its_length(tmp_path: Path, content: str) -> None:
+    """Whatever a cloned repository brings along is read once from end to end."""
+    (tmp_path / ".amp").mkdir()
+    (tmp_path / ".amp" / "settings.json").write_text(content)
+
+    assert switched_off({}, str(tmp_path), str(tmp_path)) == []

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import pty
 from collections.abc import Callable
 from pathlib import Path
 
@@ -86,6 +87,23 @@ def test_what_git_feeds_is_read(repo: Repo) -> None:
         os.close(reader)
 
     assert len(list(Ledger(".git/ampcommit/ledger.jsonl").lines())) == 2
+
+
+@pytest.mark.usefixtures("message")
+def test_a_pipe_that_nobody_closes_costs_no_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A manager that leaves standard input open, or a terminal, does not make an amend wait for ever."""
+    monkeypatch.setattr(hook, "_PATIENCE", 10)
+    reader, writer = os.pipe()
+    main, terminal = pty.openpty()
+    saved = os.dup(0)
+    try:
+        for descriptor in (reader, terminal):
+            os.dup2(descriptor, 0)
+            assert hook.main("post-rewrite", 0, ["amend"]) == 0
+    finally:
+        os.dup2(saved, 0)
+        for descriptor in (saved, reader, writer, main, terminal):
+            os.close(descriptor)
 
 
 def test_the_configuration_that_the_script_read_is_used(message: Path) -> None:

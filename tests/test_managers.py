@@ -917,3 +917,11 @@ def test_an_older_git_runs_no_hook_of_the_configuration(repo: Repo) -> None:
     configure(repo, "ampcommit hook {}")
 
     assert [found.state for found in install(str(repo.path)).hooks] == ["installed"] * 4
+
+
+@pytest.mark.parametrize(
+    "content", [b"\n" * 1_000_000, b"#!/bin/sh\n" + b"call_lefthook()\n" * 60_000, b" " * 1_000_000]
+)
+def test_a_long_script_takes_no_longer_than_its_length(content: bytes) -> None:
+    """Scripts and configurations of others, which a repository may bring along, are read once from end to end."""
+    assert (managers.made_by(content), managers.calls_us(content, "commit-msg")) == (None, False)
