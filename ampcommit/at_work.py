@@ -1,7 +1,6 @@
 """The thread at work, set by hand or shown: the verbs `use` and `current`."""
 
 import os
-import time
 
 from ampcommit.current import USE_SECONDS, Current, current, use_file
 from ampcommit.errors import SetupError
@@ -10,7 +9,7 @@ from ampcommit.gitcmd import Git
 from ampcommit.guess import guesses
 from ampcommit.link import named
 from ampcommit.place import Place
-from ampcommit.record import ThreadId
+from ampcommit.record import ThreadId, moment
 from ampcommit.settings import read_settings, repository
 
 TYPE_CHECKING = False
@@ -39,8 +38,8 @@ class AtWork(Current):
         self.candidates = candidates or []
         thread, source = (self.candidates[0][0], "guess") if self.candidates else (known.thread, known.source)
         super().__init__(thread, source, known.inside, known.warnings, known.variable)
-        self.since = None if set_at is None else _iso(set_at)
-        self.ends = None if set_at is None else _iso(set_at + USE_SECONDS)
+        self.since = None if set_at is None else moment(set_at)
+        self.ends = None if set_at is None else moment(set_at + USE_SECONDS)
 
 
 def use(text: str, environ: "Mapping[str, str]", folder: str = ".") -> ThreadId:
@@ -82,7 +81,3 @@ def _set_at(place: Place) -> float | None:
         return os.stat(use_file(place)).st_mtime
     except OSError:
         return None
-
-
-def _iso(seconds: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -78,10 +78,16 @@ def skip(place: "Place", pid: int) -> None:
 
 def take(place: "Place") -> Note | None:
     """Return the note and remove it: it is used once. None if there is none, or it cannot be understood."""
-    content = read_regular(_path(place), LIMIT + 65536)
+    left = read(_path(place))
+    discard(place)
+    return left
+
+
+def read(path: str) -> Note | None:
+    """Return the note in the file *path*, which stays; None if there is none, or it cannot be understood."""
+    content = read_regular(path, LIMIT + 65536)
     if content is None:
         return None
-    discard(place)
     head, separator, message = content.partition(b"\n\n")
     if not separator:
         return None

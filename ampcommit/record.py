@@ -4,6 +4,9 @@ The nouns: thread ids, commit ids, findings, and what is known of one commit.
 A record has one canonical byte form, `Record.to_bytes`; docs/record.md is its description.
 """
 
+import time
+
+from ampcommit import __version__
 from ampcommit.errors import RecordError
 
 TYPE_CHECKING = False
@@ -12,6 +15,9 @@ if TYPE_CHECKING:
 
 VERSION = 1
 """The record format that this version writes (field `v`)."""
+
+BY = f"ampcommit {__version__}"
+"""Who writes a line of the ledger (field `by`)."""
 
 _HEX = frozenset("0123456789abcdef")
 
@@ -194,6 +200,11 @@ class Record:
         if record.thread != fields.get("thread"):
             raise RecordError("a record's thread is not the last of its links")
         return record
+
+
+def moment(seconds: float | None = None) -> str:
+    """Return a time (Unix time; None: now) as records have it: UTC, `YYYY-MM-DDThh:mm:ssZ`."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def as_text(value: object) -> str:

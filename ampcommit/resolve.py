@@ -8,7 +8,6 @@ import os
 import signal
 import time
 
-from ampcommit import __version__
 from ampcommit.ampcli import find
 from ampcommit.chain import LIMIT
 from ampcommit.current import cleared
@@ -19,7 +18,7 @@ from ampcommit.gitcmd import Git
 from ampcommit.ledger import Ledger
 from ampcommit.link import named
 from ampcommit.place import Place
-from ampcommit.record import Record, ThreadId, canonical
+from ampcommit.record import BY, Record, ThreadId, canonical, moment
 from ampcommit.resolved import Resolved
 from ampcommit.settings import read_settings, shared_mode
 from ampcommit.sources import Sources
@@ -112,8 +111,8 @@ def _entry(thread: ThreadId, chain: Chain, source: str, sources: Sources) -> Res
         chain_state=chain.state,
         parents={one: its for one, its in parents.items() if its is not None},
         source=source,
-        time=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        by=f"ampcommit {__version__}",
+        time=moment(),
+        by=BY,
     )
 
 

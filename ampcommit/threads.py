@@ -1,10 +1,9 @@
 """The parents of a thread as this machine knows them offline, and the one walker over them."""
 
 import os
-import time
 
 from ampcommit.files import make_folder, read_regular, write_atomic
-from ampcommit.record import ThreadId
+from ampcommit.record import ThreadId, moment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -167,7 +166,7 @@ def _remembered(path: str) -> Learned | None:
 
 def _remember(path: str, source: str, parents: list[ThreadId]) -> None:
     """Keep *parents* with where and when they were learned: a line `1 <source> <time>`, then an id a line."""
-    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    when = moment()
     try:
         make_folder(os.path.dirname(path))
         write_atomic(path, "\n".join([f"1 {source} {when}", *parents, ""]).encode("ascii"), mode=0o600)

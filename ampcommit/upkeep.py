@@ -1,18 +1,18 @@
 """What is off in the state of a clone: its ledger, the lock, notes that never became records, leftovers."""
 
 import os
+import shlex
 import stat
-import tempfile
 import time
 
 from ampcommit import ampcli, note
 from ampcommit.errors import GitError, LedgerError
-from ampcommit.files import Lock, read_regular
+from ampcommit.files import Lock
 from ampcommit.gitcmd import Git, clean
 from ampcommit.ledger import Ledger
-from ampcommit.note import LIMIT, Note
+from ampcommit.note import Note
 from ampcommit.place import Place
-from ampcommit.record import Finding
+from ampcommit.record import Finding, moment
 from ampcommit.settings import shared_mode
 from ampcommit.threads import Offline
 
@@ -82,7 +82,7 @@ def _of_permissions(git: Git, path: str) -> "Iterator[Finding]":
     more = mode & 0o022 & ~shared_mode(git)
     if more:
         who = "everybody" if more & _OTHERS else "the group"
-        hint = f"chmod {'o' if more & _OTHERS else 'g'}-w {path}"
+        hint = f"chmod {'o' if more & _OTHERS else 'g'}-w {shlex.quote(path)}"
         yield Finding("ledger-open", "warning", f"{who} can write the ledger {path}", hint)
     if not os.access(path, os.R_OK | os.W_OK):
         message = f"the ledger {path} cannot be written: no commit is recorded"
@@ -106,7 +106,7 @@ def _of_notes(place: Place, environ: "Mapping[str, str]") -> "Iterator[Finding]"
     names = sorted(os.listdir(linked)) if os.path.isdir(linked) else []
     for git_dir in (place.common_dir, *(os.path.join(linked, name) for name in names)):
         path = os.path.join(git_dir, "ampcommit", "note")
-        left = _read(path)
+        left = note.read(path)
         if left is None or time.time() - os.lstat(path).st_mtime < FRESH:
             continue
         try:
@@ -122,18 +122,6 @@ def _of_notes(place: Place, environ: "Mapping[str, str]") -> "Iterator[Finding]"
         elif not recorded:
             message = f"commit {fitting[0]} passed commit-msg at {_moment(path)}, and post-commit never recorded it"
             yield Finding("note-unrecorded", "error", message, "run `ampcommit ledger rebuild`")
-
-
-def _read(path: str) -> Note | None:
-    """Return the note at *path*, which stays there."""
-    content = read_regular(path, LIMIT + 65536)
-    if content is None:
-        return None
-    with tempfile.TemporaryDirectory(prefix="ampcommit-doctor-") as folder:
-        os.makedirs(os.path.join(folder, "ampcommit"))
-        with open(os.path.join(folder, "ampcommit", "note"), "wb") as copy:
-            copy.write(content)
-        return note.take(Place(folder))  # whoever reads a note takes it away: so a copy
 
 
 def _fitting(git: Git, left: Note) -> list[str]:
@@ -189,4 +177,4 @@ def _times(folder: str) -> "Iterator[float]":
 
 
 def _moment(path: str) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(os.lstat(path).st_mtime))
+    return moment(os.lstat(path).st_mtime)
