@@ -124,6 +124,7 @@ class Recorded:
         """Return from which recorded commit each of *commits*, which have no record, was made; *also* have one."""
         found = Found()
         mine, theirs = self._agreeing(_bytes(commits), _bytes(also))
+        made = {head.commit: head.made for head in (*mine, *theirs)}
         based = bases(self._git, [*mine, *theirs])
         found.unread = {_sha(head.commit) for head in mine if len(head.parents) == 1 and head.commit not in based}
         mine, theirs = _changing(mine, based), _changing(theirs, based)
@@ -132,7 +133,7 @@ class Recorded:
         mine, theirs = _sharing([head for head in mine if head.commit not in placed], theirs)
         read = patches(self._git, [head.commit for head in (*mine, *theirs)])
         found.unread |= {_sha(head.commit) for head in mine if head.commit not in read}
-        self._settle([*alike, *_alike(PATCH, mine, theirs, read)], found)
+        self._settle([*alike, *_alike(PATCH, mine, theirs, read)], found, made)
         return found
 
     def _agreeing(self, commits: list[bytes], also: list[bytes]) -> "tuple[list[Head], list[Head]]":
@@ -176,8 +177,12 @@ class Recorded:
         except RecordError:
             return False
 
-    def _settle(self, alike: list[_Alike], found: Found) -> None:
-        """Take over what is beyond doubt, until nothing more becomes so: a second run must find nothing new."""
+    def _settle(self, alike: list[_Alike], found: Found, made: "Mapping[bytes, int]") -> None:
+        """
+        Take over what is beyond doubt, until nothing more becomes so: a second run must find nothing new.
+
+        A commit is made from an older one: one that was *made* later, or from this very one, is no candidate.
+        """
         doubtful = sure = alike
         while doubtful and sure:
             for group in doubtful:
@@ -185,6 +190,8 @@ class Recorded:
             sure = [group for group in doubtful if len(group.olds) == 1]
             doubtful = [group for group in doubtful if len(group.olds) != 1]
             for old, new, source in ((group.olds[0], new, group.source) for group in sure for new in group.news):
+                if made[old] > made[new] or new in self.origins.before(old):
+                    continue
                 found.matches[_sha(new)] = Match(_sha(old), source)
                 if doubtful:
                     self.origins.add(old, new)

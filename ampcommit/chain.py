@@ -84,7 +84,9 @@ def _asked(text: str, environ: "Mapping[str, str]", folder: str, place: Place) -
 
 def subjects(found: Lineage, environ: "Mapping[str, str]", folder: str = ".") -> dict[Sha, str]:
     """Return the subjects of the commits in the picture, as far as they are in this clone."""
-    commits = [commit for thread in found.threads.values() for commit in thread.commits or ()]
+    commits = [
+        one for thread in found.threads.values() for one in (*(thread.commits or ()), *thread.rewritten.values())
+    ]
     if not commits:
         return {}
     place = Place.of_folder(Git(folder, environ))

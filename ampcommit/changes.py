@@ -27,15 +27,21 @@ _NO_FILES = {
 
 
 class Head:
-    """What a commit object says above its message; `author` is the whole line, with the date, empty if it has none."""
+    """
+    What a commit object says above its message.
 
-    __slots__ = ("author", "commit", "parents", "tree")
+    `author` is the whole line, with the date, empty if it has none; `made` is the committer's time (Unix time; 0
+    if it does not tell).
+    """
 
-    def __init__(self, commit: bytes, tree: bytes, parents: list[bytes], author: bytes) -> None:
+    __slots__ = ("author", "commit", "made", "parents", "tree")
+
+    def __init__(self, commit: bytes, tree: bytes, parents: list[bytes], author: bytes, made: int) -> None:
         self.commit = commit
         self.tree = tree
         self.parents = parents
         self.author = author
+        self.made = made
 
 
 def heads(git: "Git", commits: "Iterable[bytes]") -> "Iterator[Head | None]":
@@ -63,7 +69,10 @@ def heads(git: "Git", commits: "Iterable[bytes]") -> "Iterator[Head | None]":
 def _head(commit: bytes, text: bytes) -> Head:
     fields = [line.partition(b" ") for line in text.partition(b"\n\n")[0].split(b"\n")]
     parents = [value for key, _, value in fields if key == b"parent"]
-    return Head(commit, fields[0][2], parents, next((value for key, _, value in fields if key == b"author"), b""))
+    people = {key: value for key, _, value in reversed(fields) if key in (b"author", b"committer")}
+    made = people.get(b"committer", b"").split(b" ")[-2:-1]
+    time = int(made[0]) if made and made[0].isdigit() and len(made[0]) < 20 else 0
+    return Head(commit, fields[0][2], parents, people.get(b"author", b""), time)
 
 
 def bases(git: "Git", commits: list[Head]) -> dict[bytes, bytes]:

@@ -81,6 +81,9 @@ def _of_hooks(git: Git, setup: "Setup", trial: "Trial") -> "Iterator[Finding]":
         elif hook.state == "outdated":
             message = f"{hook.name} is of another version or place of ampcommit"
             yield Finding("hook-outdated", "warning", message, "run `ampcommit install` again")
+        if runnable(path + EARLIER) and (gone := _gone(managers.read_script(os.path.realpath(path + EARLIER)))):
+            message = f"the hook that runs before ours cannot run: {gone} is gone, which {path}{EARLIER} needs"
+            yield Finding("hook-earlier-gone", "error", message, "mend that hook, or remove it")
         if hook.name in configured and (is_ours(script) or managers.calls_us(script, hook.name)):
             message = f"git runs ampcommit twice as {hook.name}: from {path}, and from its configuration"
             yield Finding("hook-twice", "warning", message, "keep one of them; `git config --edit` opens the other")
@@ -102,9 +105,9 @@ def _of_folder(git: Git, setup: "Setup") -> "Iterator[Finding]":
     told = os.fsdecode(git("config", "-z", "--show-scope", "--show-origin", "--get", "core.hooksPath", ok=(0, 1)))
     if not told:
         return  # the folder itself is a link
-    scope, origin, _ = told.split("\0", 2)
-    flag = f" --{scope}" if scope in ("system", "global", "local", "worktree") else ""
-    clear = f"git config{flag} --unset core.hooksPath"
+    _, origin, _ = told.split("\0", 2)
+    file = os.path.join(setup.place.top, origin.removeprefix("file:")) if origin.startswith("file:") else ""
+    clear = f"git config --file {shlex.quote(file)} --unset core.hooksPath" if file else "clear GIT_CONFIG_COUNT and -c"
     own = os.path.join(setup.place.common_dir, "hooks")
     missing = "" if os.path.isdir(setup.folder) else ", which is no folder: git runs no hook at all"
     leads = f"core.hooksPath ({origin.removeprefix('file:')}) sends git to {setup.folder}{missing}"
@@ -134,7 +137,11 @@ def _of_dead(hook: "HookState", path: str, script: bytes, seen: "Tried", setup: 
         yield Finding("hook-interpreter-gone", "error", message, "run `ampcommit install` again, or mend the hook")
     elif seen.ran is False and hook.state == "foreign":
         message = f"{hook.path} is somebody else's hook, and does not lead to ampcommit{said}"
-        yield Finding("hook-foreign", "error", message, add if setup.elsewhere else f"{add}; it keeps that hook")
+        if managers.clashes(hook.path):
+            add = f"keep one of it and {hook.path}{EARLIER}, move the other one away; then run `ampcommit install`"
+        elif not setup.elsewhere:
+            add += "; it keeps that hook"
+        yield Finding("hook-foreign", "error", message, add)
     elif seen.ran is False:
         message = f"{hook.name} {'runs without effect' if seen.started else 'is there, and git did not start it'}{said}"
         yield Finding("hook-without-effect", "error", message, f"mend what it says, or {add} again; {_COPIED}")

@@ -110,7 +110,7 @@ class _Trees:
             yield f"{bar} {commit[:12]} {subject}".rstrip()
         for old, new in one.rewritten.items():
             if new not in (one.commits or ()):  # it went into a commit of another thread
-                yield f"{bar} {old[:12]} became {new[:12]}"
+                yield f"{bar} {old[:12]} became {new[:12]} {terminal(self._subjects.get(new, ''), _TITLE)}".rstrip()
         if one.thread in self._gaps:
             yield f"{bar} {self._gaps[one.thread]}"
 

@@ -158,7 +158,7 @@ class Lock:
                 if time.monotonic() >= until:
                     raise LedgerError(
                         f"another process has held {self._path} for {self._patience:g} seconds",
-                        hint="if it hangs, end it; then run `ampcommit ledger check`",
+                        hint="if it hangs, end it; `ampcommit ledger rebuild` records what was not",
                     )
                 time.sleep(_STEP)
             self._fd = fd

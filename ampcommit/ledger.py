@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Entry = Record | Resolved | Rewrite
 
 _TAIL = 4096
+_RECENT = 65536  # bytes at the end in which nothing is said twice
 _LINE_LIMIT = 64 * 1024 * 1024
 
 
@@ -38,12 +39,12 @@ class Ledger:
         self._mode = mode  # of a file that has to be made
         self._seen: mmap | bytes = b""
 
-    def append(self, *entries: "Entry") -> None:
+    def append(self, *entries: "Entry", again: bool = False) -> None:
         """
         Write *entries* behind the last line and set their `prev`; the cost does not depend on how many are there.
 
-        Where not all of them can be written, the first ones may be there, each of them whole. What the line before
-        says already is not written twice. `LedgerError` where the file is not ours to write: a
+        Where not all of them can be written, the first ones may be there, each of them whole. What one of the last
+        lines says already is not written twice, unless *again*. `LedgerError` where the file is not ours to write: a
         link, a FIFO, a folder, a newer format.
         """
         if not os.path.lexists(self.path):
@@ -54,20 +55,23 @@ class Ledger:
         with Lock(f"{self.path}.lock", mode=mode):
             fd = self._opened(os.O_RDWR | os.O_APPEND)
             try:
-                self._write(fd, entries, mode)
+                self._write(fd, entries, mode, again)
             finally:
                 os.close(fd)
 
-    def _write(self, fd: int, entries: "tuple[Entry, ...]", mode: int) -> None:
+    def _write(self, fd: int, entries: "tuple[Entry, ...]", mode: int, again: bool) -> None:
         size = self._mended(fd, mode)
         last = _last_line(fd, size)
+        # Not only the last one: other work trees write in between when one commit is told twice.
+        recent = os.pread(fd, _RECENT, max(0, size - _RECENT))
         lines = []
         for entry in entries:
-            if last and entry.repeats(last):
+            if not again and entry.repeats(recent):
                 continue
             entry.prev = None if last is None else _successor(last)
             last = entry.to_bytes()
             lines += [last, b"\n"]
+            recent += last + b"\n"
         written = False
         try:
             write_all(fd, b"".join(lines))
@@ -101,12 +105,7 @@ class Ledger:
                     yield line[:-1]
 
     def find(self, *needles: bytes) -> list[bytes]:
-        """
-        Return, in order, the lines in which every one of *needles* occurs.
-
-        A byte search: a million records take some hundredths of a second, where parsing them
-        takes seconds. What a hit means is for the caller to check.
-        """
+        """Return, in order, the lines in which every one of *needles* occurs; what that means is for who asks to tell."""
         if not os.path.lexists(self.path):
             return []
         return [line for line in _hits(self._mapped(), needles[0]) if all(needle in line for needle in needles[1:])]
@@ -151,6 +150,7 @@ class Ledger:
             if problem := _problem(line, before):
                 report.problems.append(f"line {number}: {problem}")
             before = line
+        report.newer = before is not None and _is_newer(before)
         if self._torn():
             report.problems.append(f"line {report.count + 1}: cut off; the next commit sets it aside")
         report.aside = _regular_size(self._aside)
@@ -189,25 +189,23 @@ class Ledger:
         return whole
 
     def _torn(self) -> bool:
-        size = _regular_size(self.path)
-        if not size:
+        if not _regular_size(self.path):
             return False
-        fd = self._opened(os.O_RDONLY)
-        try:
-            return os.pread(fd, 1, size - 1) != b"\n"
-        finally:
-            os.close(fd)
+        with os.fdopen(self._opened(os.O_RDONLY), "rb") as stream:
+            stream.seek(-1, os.SEEK_END)
+            return stream.read(1) != b"\n"
 
 
 class Report:
-    """What `check` found: how many lines, what is wrong, how many bytes were set aside."""
+    """What `check` found: how many lines, what is wrong, whether they end with a newer format, bytes set aside."""
 
-    __slots__ = ("aside", "count", "path", "problems")
+    __slots__ = ("aside", "count", "newer", "path", "problems")
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.count = 0
         self.problems: list[str] = []
+        self.newer = False
         self.aside = 0
 
 
@@ -236,10 +234,14 @@ def _last_line(fd: int, size: int) -> bytes | None:
 
 def _successor(last: bytes) -> str:
     """Return the `prev` of the line behind *last*; a newer format is a `LedgerError`."""
-    version = last.partition(b'"v":')[2].partition(b",")[0]
-    if version.isdigit() and int(version[:9]) > VERSION:
+    if _is_newer(last):
         raise LedgerError("a newer ampcommit wrote this ledger", hint="upgrade ampcommit in this clone too")
     return digest(last)
+
+
+def _is_newer(line: bytes) -> bool:
+    version = line.partition(b'"v":')[2].partition(b",")[0]
+    return version.isdigit() and int(version[:9]) > VERSION
 
 
 def _line_start(fd: int, end: int) -> int:

@@ -205,7 +205,7 @@ class _Run:
             self._seen = len(text)
             lines = {one: line for line in entries[start : start + _AT_ONCE] if (one := _about(line)) not in self._told}
             if lines and not self._done.dry_run:
-                self._ledger.append(*lines.values())
+                self._ledger.append(*lines.values(), again=True)
             added += lines
         return added
 

@@ -169,9 +169,9 @@ class Record:
         }
         return canonical(fields)
 
-    def repeats(self, line: bytes) -> bool:
-        """Say whether *line* is about this commit already: two hook managers may call us for one commit."""
-        return f'"kind":"commit","commit":"{self.commit}"'.encode() in line
+    def repeats(self, recent: bytes) -> bool:
+        """Say whether one of the *recent* lines is about this commit: two hook managers may call us for one commit."""
+        return f'"kind":"commit","commit":"{self.commit}"'.encode() in recent
 
     @classmethod
     def from_bytes(cls, line: bytes) -> "Self":

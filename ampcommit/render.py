@@ -50,7 +50,7 @@ def shown(found: "Shown", *, as_json: bool) -> None:
     _labelled(out, "chain", [thread.url for thread in found.chain] + [STATE_TEXT.get(found.chain_state, "")])
     _labelled(out, "found by", [_SOURCE_TEXT.get(str(found.source), str(found.source))])
     _labelled(out, "evidence", [_evidence(found)])
-    _labelled(out, "made from", [_origin(told) for told in found.rewritten])
+    _labelled(out, "made from", list({told.old: _origin(told) for told in found.rewritten}.values()))
 
 
 def _labelled(out: Paper, label: str, texts: list[str]) -> None:

@@ -73,7 +73,9 @@ def rebuilt(found: "Rebuilt", *, as_json: bool) -> None:
         return
     out = Paper()
     would = "would be added" if found.dry_run else "added"
-    out.say(f"{found.checked} commits, {found.added} lines {would}: {terminal(found.ledger, 1000)}")
+    plural = ["" if count == 1 else "s" for count in (found.checked, found.added)]
+    counted = f"{found.checked} commit{plural[0]}, {found.added} line{plural[1]} {would}"
+    out.say(f"{counted}: {terminal(found.ledger, 1000)}")
     for name, count in counts.items():
         if count:
             out.say(f"{count:>8} {_COUNTS[name]}")

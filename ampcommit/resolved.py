@@ -56,10 +56,10 @@ class Resolved:
         }
         return canonical(fields)
 
-    def repeats(self, line: bytes) -> bool:
-        """Say whether *line* tells the same chain already."""
+    def repeats(self, recent: bytes) -> bool:
+        """Say whether the last of the *recent* lines tells the same chain."""
         try:
-            said = self.from_bytes(line)
+            said = self.from_bytes(recent.removesuffix(b"\n").rpartition(b"\n")[2])
         except RecordError:
             return False
         return (said.thread, said.chain, said.chain_state) == (self.thread, self.chain, self.chain_state)

@@ -17,7 +17,7 @@ from ampcommit.rewritten import Rewrite
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Iterator
     from mmap import mmap
 
     from ampcommit.ledger import Entry, Ledger
@@ -51,15 +51,16 @@ def post_rewrite(call: Call) -> int:
         pairs = _put_right(call, pairs, commits)
     linked = _linked(call, list(commits.values()))
     ledger = recording.opened(call)
-    named, told = _known(ledger, pairs, linked)
-    made = [commits[new] for new in dict.fromkeys(new for _, new in pairs) if new in linked and new not in named]
+    named, told = _known(ledger, list(commits), pairs)
+    # An old commit that nobody recorded may be a colleague's: its message will be gone before its link is asked for.
+    made = [made for made in commits.values() if made.commit in linked and made.commit not in named]
     entries: list[Entry] = [*_records(call, made, linked)]
     # Of a commit in the middle of a rebase nothing is recorded yet; it may stand for one that is.
     always = command == "amend" and call.place.rebasing()
     entries += [
-        _rewrite(old, new, command, source)
-        for old, new in pairs
-        if (old, new) not in told and (always or old in linked or old in named)
+        _rewrite(*pair, command, source)
+        for pair in pairs
+        if pair not in told and (always or pair[0] in named or (pair[0] in commits and (linked.keys() & pair)))
     ]
     if entries:
         ledger.append(*entries)
@@ -118,44 +119,51 @@ def _told(call: Call, ids: list[Sha]) -> dict[Sha, Made]:
 
 def _put_right(call: Call, pairs: "list[Pair]", commits: dict[Sha, Made]) -> "list[Pair]":
     """
-    Return *pairs* without those in which git names a commit that somebody added on top of what the old one became.
+    Return *pairs* without those in which git names a commit that the old one did not become.
 
-    When a rebase stops and somebody commits, git takes the last commit for what the old one became. Whatever an
-    old commit became has its author and date, or its message; or those of one that was squashed with it. Where that
-    does not hold, one commit below with author and date of the old one is what was meant; of several, none.
-    *commits* gains what is found.
+    Git takes HEAD for what an old commit became, also where somebody has put a commit on top, and where a commit left
+    nothing and HEAD is one of before. So author and date, or the message, must agree, unless the old one was squashed.
+    Where they do not, one commit below with author and date of the old one is what was meant; of several, none.
+    *commits* gains what the rebase made besides.
     """
-    authors: dict[Sha, set[bytes]] = {}
-    for old, new in pairs:
-        if old in commits:
-            authors.setdefault(new, set()).add(commits[old].author)
-    doubted = {pair for pair in pairs if _strange(commits.get(pair[0]), commits.get(pair[1]), authors)}
-    below = _added(call, {new for _, new in pairs}) if doubted else {}
+    squashed = _squashed(call)
+    doubted = {pair for pair in pairs if pair[0] not in squashed and _strange(*(commits.get(one) for one in pair))}
+    if not doubted:
+        return pairs
+    added = [made for made in _added(call) if made.commit not in {new for _, new in pairs}]
+    commits |= {made.commit: made for made in added}
     right = []
     for old, new in pairs:
-        found = below.get(commits[old].author, []) if (old, new) in doubted else [commits.get(new)]
-        if len(found) == 1:
-            commits.update({made.commit: made for made in found if made})
-            right.append((old, found[0].commit if found[0] else new))
+        below = (
+            [made.commit for made in added if made.author == commits[old].author] if (old, new) in doubted else [new]
+        )
+        right += [(old, one) for one in below if len(below) == 1]
+    for new in {new for _, new in doubted} - {new for _, new in right}:
+        del commits[new]  # of before, or recorded when it was made
     return right
 
 
-def _strange(old: Made | None, new: Made | None, authors: dict[Sha, set[bytes]]) -> bool:
-    """Say whether nothing shows that *old* became *new*; *authors* are those of all that became a commit."""
-    return bool(old and new and new.author not in authors[new.commit] and new.message != old.message)
+def _strange(old: Made | None, new: Made | None) -> bool:
+    """Say whether nothing shows that *old* became *new*."""
+    return bool(old and new and new.author != old.author and new.message != old.message)
 
 
-def _added(call: Call, known: set[Sha]) -> dict[bytes, list[Made]]:
-    """Return by author the commits that the rebase under way made, or somebody during it, but for those *known*."""
+def _squashed(call: Call) -> set[Sha]:
+    """Return the commits that the rebase under way was told to put into others."""
+    done = read_regular(os.path.join(call.place.git_dir, "rebase-merge", "done"), _LIST) or b""
+    words = (line.split() for line in done.decode("utf-8", "replace").split("\n"))
+    named = (word for line in words if line and line[0] in ("squash", "s", "fixup", "f") for word in line[1:3])
+    return {one for word in named if (one := Sha.maybe(word))}
+
+
+def _added(call: Call) -> list[Made]:
+    """Return the commits that the rebase under way made, or somebody during it."""
     folder = ("rebase-merge", "rebase-apply")
     onto, before = ([_line(call, f"{one}/{name}") for one in folder] for name in ("onto", "orig-head"))
-    found: dict[bytes, list[Made]] = {}
-    if any(onto):
-        ends = [f"^{end}" for end in (*onto, *before) if end]
-        for made in recording.told(call, f"--max-count={_MOST}", "HEAD", *ends, "--", walk=True):
-            if made.commit not in known:
-                found.setdefault(made.author, []).append(made)
-    return found
+    if not any(onto):
+        return []
+    ends = [f"^{end}" for end in (*onto, *before) if end]
+    return recording.told(call, f"--max-count={_MOST}", "HEAD", *ends, "--", walk=True)
 
 
 def _line(call: Call, name: str) -> Sha | None:
@@ -189,17 +197,17 @@ def _trailers(call: Call, commits: list[Made]) -> "dict[Sha, list[Trailer]]":
     return seen
 
 
-def _known(ledger: "Ledger", pairs: "list[Pair]", linked: "Container[Sha]") -> "tuple[set[Sha], set[Pair]]":
+def _known(ledger: "Ledger", ids: list[Sha], pairs: "list[Pair]") -> "tuple[set[Sha], set[Pair]]":
     """
-    Return of which commits in *pairs* the ledger says something, and which pairs it tells already.
+    Return those of *ids* of which the ledger says something, and those of *pairs* that it tells already.
 
-    Old commits that are *linked* are not looked for: their messages say enough. What became of commits in this very
-    moment can stand at the end only, unless somebody does the same once more; then it is said once more.
+    What became of commits in this very moment can stand at the end only, unless somebody does the same once more;
+    then it is said once more.
     """
     text = ledger.whole()
     recent = max(0, len(text) - _RECENT)
-    named = _names(text, 0, [old for old, _ in pairs if old not in linked])
-    named |= _names(text, recent, list(dict.fromkeys(new for _, new in pairs)))
+    news = {new for _, new in pairs}
+    named = _names(text, 0, [one for one in ids if one not in news]) | _names(text, recent, list(news))
     if len(pairs) > _FEW:
         import re
 

@@ -50,9 +50,9 @@ class Rewrite:
         }
         return canonical(fields)
 
-    def repeats(self, line: bytes) -> bool:
-        """Say whether *line* tells of the same two commits already."""
-        return line.startswith(self.to_bytes().partition(b'"command"')[0])
+    def repeats(self, recent: bytes) -> bool:
+        """Say whether one of the *recent* lines tells of the same two commits."""
+        return self.to_bytes().partition(b'"command"')[0] in recent
 
     @classmethod
     def from_bytes(cls, line: bytes) -> "Self":

@@ -27,7 +27,7 @@ STALE = 30 * 86400
 """Seconds after which Amp's thread files are leftovers of an old client."""
 
 _OTHERS = stat.S_IWOTH
-_KEEP = "keep a copy of {}; the commits themselves still carry their links"
+_KEEP = "keep {0} under another name; then `ampcommit ledger rebuild` begins a new one with what the commits say"
 
 
 def upkeep(git: Git, place: Place, environ: "Mapping[str, str]") -> "Iterator[Finding]":
@@ -68,6 +68,9 @@ def _of_ledger(git: Git, place: Place) -> "Iterator[Finding]":
         more = f", and {len(report.problems) - 1} more" if report.problems[1:] else ""
         message = f"the ledger is damaged: {report.problems[0]}{more}"
         yield Finding("ledger-damaged", "error", message, _KEEP.format(path))
+    if report.newer:
+        message = f"a newer ampcommit wrote the ledger {path}: this one adds nothing to it, no commit is recorded"
+        yield Finding("ledger-newer", "error", message, "upgrade ampcommit, then run `ampcommit install`")
     if report.aside:
         message = f"a crash cut off {report.aside} bytes of the ledger, which were set aside in {path}.torn"
         hint = "run `ampcommit ledger rebuild` to record such a commit again; then the file may be removed"

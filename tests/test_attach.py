@@ -92,6 +92,16 @@ AUTHORS = {
 }
 
 
+def test_an_older_commit_is_not_made_from_a_later_one(repo: Repo) -> None:
+    """A backport that was recorded, with tree, author and date of the original, says nothing of the original."""
+    base = commit_of(repo, A)
+    first = commit_of(repo, B, base, GIT_COMMITTER_DATE="1500000000 +0000")
+    later = commit_of(repo, B, base, message="Say more", GIT_COMMITTER_DATE="1500000001 +0000")
+    record(repo, later)
+
+    assert known(repo, first) is None
+
+
 def test_a_commit_with_another_message_is_known_by_its_tree(repo: Repo, base: str, old: str) -> None:
     """E21: `commit-tree` with another message, another committer: the same tree, made of the same tree."""
     assert known(repo, commit_of(repo, B, base, message="Say more", **COMMITTER)) == (old, "tree")

@@ -121,7 +121,23 @@ def test_a_commit_is_recorded_once_however_often_it_is_reported(ledger: Ledger) 
     for number in (1, 1, 2, 2, 1):
         ledger.append(record_of(sha(number)))
 
-    assert [sha(1), sha(2), sha(1)] == [line["commit"] for line in intact(ledger, 3)]
+    assert [sha(1), sha(2)] == [line["commit"] for line in intact(ledger, 2)]
+
+
+def test_what_was_told_long_ago_is_told_again(ledger: Ledger) -> None:
+    """Only the end of the ledger is looked at: a commit that comes to be once more costs no search."""
+    ledger.append(record_of(sha(1)), *(another() for _ in range(300)))
+    ledger.append(record_of(sha(1)))
+
+    intact(ledger, 302)
+
+
+def test_who_knows_better_can_repeat(ledger: Ledger) -> None:
+    """A record that is damaged stands in nobody's way."""
+    ledger.append(record_of(sha(1)))
+    ledger.append(record_of(sha(1)), again=True)
+
+    intact(ledger, 2)
 
 
 def test_a_torn_record_of_the_same_commit_does_not_count(ledger: Ledger) -> None:
@@ -183,7 +199,7 @@ def test_an_append_reads_only_the_end(ledger: Ledger, monkeypatch: pytest.Monkey
     monkeypatch.setattr(os, "pread", counted)
     ledger.append(another())
 
-    assert sum(sizes) < 65536
+    assert sum(sizes) < 131_072
 
 
 def test_short_writes_are_continued(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -762,8 +778,9 @@ def test_a_reader_beside_a_writer_sees_whole_lines(ledger: Ledger) -> None:
 def test_a_writer_killed_at_any_time_loses_no_line(ledger: Ledger) -> None:
     """C07: `kill -9` costs at most the record in flight, and never one that was there."""
     total = 0
-    for _ in range(8):
-        with child(ledger, "for number in range(10 ** 6): append(number); print(number, flush=True)") as writer:
+    for start in range(0, 8 * 10**6, 10**6):
+        script = f"for number in range({start}, {start + 10**6}): append(number); print(number, flush=True)"
+        with child(ledger, script) as writer:
             assert writer.stdout
             confirmed = sum(1 for _ in itertools.islice(writer.stdout, 12))
             before = content_of(ledger)
@@ -828,7 +845,7 @@ def test_a_lock_that_is_held_costs_the_record_not_the_commit(ledger: Ledger, mon
         with pytest.raises(LedgerError, match="another process has held") as caught:
             ledger.append(another())
 
-    assert "ledger check" in caught.value.hint
+    assert "ledger rebuild" in caught.value.hint
     assert before == content_of(ledger)
 
 
@@ -854,20 +871,20 @@ def test_a_ledger_that_vanishes_before_it_is_opened(ledger: Ledger, monkeypatch:
 def test_a_ledger_that_vanishes_while_it_is_checked(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """C15: a check of a ledger that is being removed ends with what there was, or with an explanation."""
     filled(ledger, 1)
-    close = os.close
     lstat = os.lstat
 
     def removed(path: str) -> os.stat_result:
         seen = lstat(path)
-        os.unlink(path)
+        if path == ledger.path:  # and nothing else that anybody looks at meanwhile
+            os.unlink(path)
         return seen
 
-    monkeypatch.setattr(os, "close", close)
-    monkeypatch.setattr(os, "lstat", removed)
-    try:
-        count = ledger.check().count
-    except LedgerError:
-        count = 1
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "lstat", removed)
+        try:
+            count = ledger.check().count
+        except LedgerError:
+            count = 1
 
     assert count == 1
 

@@ -313,6 +313,59 @@ def test_a_new_date_is_no_other_commit(topic: Repo) -> None:
     assert [known(topic, f"topic~{back}") for back in (2, 1, 0)] == [[PARENT], [OTHER], [PARENT]]
 
 
+@pytest.mark.parametrize("backend", ["--merge", "--apply"])
+def test_a_commit_that_is_upstream_already_is_not_what_is_there(installed: Repo, backend: str) -> None:
+    """A pick that leaves nothing is dropped; the commit of somebody else, which did the same and more, is not ours."""
+    save(installed, "base", PARENT)
+    installed("checkout", "-q", "-b", "side")
+    put(installed.path / "more", "more\n", 0o644)
+    installed("add", "more")
+    save(installed, "file", CHILD, text="the same")
+    installed("checkout", "-q", "-b", "topic", "main")
+    put(installed.path / "file", "the same\n", 0o644)
+    installed("add", "file")
+    installed("commit", "-q", "-m", "Add it too", env=inside(PARENT) | {"GIT_AUTHOR_DATE": LATER})
+    play(installed, f"git rebase -q {backend} side")
+
+    assert (installed.head(), known(installed)) == (installed("rev-parse", "side"), [CHILD])
+
+
+@pytest.mark.parametrize("backend", ["--merge", "--apply"])
+def test_a_commit_that_is_skipped_is_part_of_no_other(topic: Repo, backend: str) -> None:
+    """Who skips a commit after a conflict throws it away, with what was known of it."""
+    topic("checkout", "-q", "main")
+    save(topic, "two", CHILD, text="something else")
+    play(topic, f"git checkout -q topic; git rebase -q {backend} main && exit 1; git rebase --skip")
+
+    assert topic("rev-list", "--count", "main..topic") == "2"
+    assert [known(topic, name) for name in ("topic", "topic~1", "main")] == [[PARENT], [PARENT], [CHILD]]
+
+
+def test_a_commit_that_is_reset_away_is_part_of_no_other(topic: Repo) -> None:
+    """`edit`, then `reset --hard HEAD^`: what stays did not come from what went."""
+    play(topic, f"{todo('2s/^pick/edit/')}; git reset -q --hard HEAD^; git rebase --continue")
+
+    assert [known(topic, name) for name in ("topic", "topic~1")] == [[PARENT], [PARENT]]
+
+
+def test_what_a_rebase_made_is_recorded_though_nothing_says_of_what(topic: Repo) -> None:
+    """With new dates and messages and a commit on top, no old commit is found; the new one has its record."""
+    new = "git commit -q -n --allow-empty -m 'Say one more thing'"
+    rebase = todo("2s/^pick/edit/").replace("git rebase -q -i", "git rebase -q -i --signoff --reset-author-date")
+    play(topic, f"{rebase}; {new}; git rebase --continue", {"GIT_AUTHOR_DATE": LATER})
+
+    assert (known(topic, "topic~1"), known(topic, "topic~2")) == ([], [OTHER])
+    assert topic("rev-parse", "topic~2") in {record["commit"] for record in records(topic)}
+
+
+def test_a_persons_commit_that_an_agent_amended_is_still_a_persons(installed: Repo) -> None:
+    """What became of it is known, so that nobody takes the later commit for the origin of the first."""
+    first = save(installed, "one")
+    installed("commit", "-q", "--amend", "--no-edit", env=inside(PARENT))
+
+    assert (known(installed), known(installed, first)) == ([PARENT], [])
+
+
 @pytest.mark.parametrize("how", ["edit", "exec"])
 def test_a_cherry_pick_in_the_middle_of_a_rebase_is_recorded(topic: Repo, how: str) -> None:
     """Git tells post-rewrite nothing of it, though it looks like a pick of the rebase itself."""
@@ -402,7 +455,7 @@ def test_git_is_asked_a_constant_number_of_questions(
         asked.append(len(log.read_text().splitlines()))
 
     assert asked[0] - 1 <= asked[1] <= asked[0] > 0, "the first one also makes the ledger"
-    assert set(repo("rev-list", "-20", "HEAD").split()) == {record["commit"] for record in records(repo)}
+    assert set(repo("rev-list", "-20", "HEAD").split()) | set(old) == {record["commit"] for record in records(repo)}
 
 
 def test_a_long_rebase_repeats_nothing(installed: Repo) -> None:
@@ -443,12 +496,13 @@ def amended(repo: Repo) -> tuple[str, str]:
 
 
 def test_both_links_are_kept_where_no_other_hook_ran(repo: Repo, hook: Callable[..., str]) -> None:
-    """The old commit need not be recorded: its own message tells that there is something to carry on."""
+    """An old commit that nobody recorded, a colleague's perhaps, is recorded before its message is gone."""
     old, new = amended(repo)
     assert hook(f"{old} {new}\n", "amend") == ""
 
     assert rewrites(repo) == [(old, new, "amend", "git")]
-    assert [record["links"] for record in records(repo)] == [[CHILD]]
+    assert [record["links"] for record in records(repo)] == [[PARENT], [CHILD]]
+    assert known(repo) == [PARENT, CHILD]
 
 
 def test_the_same_amend_is_told_once(repo: Repo, hook: Callable[..., str]) -> None:
@@ -457,7 +511,7 @@ def test_the_same_amend_is_told_once(repo: Repo, hook: Callable[..., str]) -> No
     for _ in range(2):
         assert hook(f"{old} {new}\n", "amend") == ""
 
-    assert (len(rewrites(repo)), len(records(repo))) == (1, 1)
+    assert (len(rewrites(repo)), len(records(repo))) == (1, 2)
 
 
 def test_with_mode_off_nothing_is_written(repo: Repo, hook: Callable[..., str]) -> None:
@@ -545,7 +599,7 @@ def test_git_is_put_right_about_what_was_added(repo: Repo, hook: Callable[..., s
     hook(f"{first}{old} {repo.head()}\n", "rebase")
 
     assert rewrites(repo)[1:] == [(old, picked, "rebase", "git")]
-    assert [record["commit"] for record in records(repo)][1:] == [picked]
+    assert picked in {record["commit"] for record in records(repo)}
 
 
 def test_outside_of_a_rebase_nothing_below_is_looked_at(repo: Repo, hook: Callable[..., str]) -> None:
@@ -570,7 +624,7 @@ def test_what_the_ledger_says_of_others_is_no_answer(repo: Repo, hook: Callable[
         hook(pairs, "rebase")
 
     assert [pair[:2] for pair in rewrites(repo)] == list(zip(olds, news, strict=True))
-    assert len(records(repo)) == 11
+    assert len(records(repo)) == 21
 
 
 def test_an_amend_that_changes_nothing_says_nothing(topic: Repo) -> None:
