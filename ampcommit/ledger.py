@@ -105,7 +105,7 @@ class Ledger:
                     yield line[:-1]
 
     def find(self, *needles: bytes) -> list[bytes]:
-        """Return, in order, the lines in which every one of *needles* occurs; what that means is for who asks to tell."""
+        """Return, in order, the lines in which every one of *needles* occurs; a hit may mean anything."""
         if not os.path.lexists(self.path):
             return []
         return [line for line in _hits(self._mapped(), needles[0]) if all(needle in line for needle in needles[1:])]

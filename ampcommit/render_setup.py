@@ -1,6 +1,7 @@
 """What is set up in a clone, as the user sees it."""
 
 from ampcommit.escape import terminal
+from ampcommit.managers import clashes
 from ampcommit.render import Paper, print_json
 
 TYPE_CHECKING = False
@@ -16,6 +17,7 @@ _STATES = {
     "by hand": "calls ampcommit, put there by hand",
     "absent": "not installed: run `ampcommit install`",
 }
+_CLASH = "somebody else's hook, beside another one that was kept: `ampcommit doctor` says what to do"
 _MIXED_TEAM = """\
 Not everybody here commits with Amp? Then demand the link only of the agent's own commits:
   git config ampcommit.authors agent                          (this clone)
@@ -36,8 +38,8 @@ def setup(found: "Setup", *, as_json: bool, verb: str) -> None:
         state = _STATES[hook.state]
         if hook.state == "absent" and verb == "uninstall":
             state = "not installed"
-        if hook.state == "foreign" and found.elsewhere:
-            state = "somebody else's hook"
+        if hook.state == "foreign" and (found.elsewhere or clashes(hook.path)):
+            state = "somebody else's hook" if found.elsewhere else _CLASH
         out.say(f"{hook.name:<12} ", (state, colour), kept)
     out.say(f"{'ledger':<12} {terminal(found.place.ledger, 1000)}")
     if verb == "uninstall":

@@ -93,6 +93,9 @@ def _of_permissions(git: Git, path: str) -> "Iterator[Finding]":
 
 
 def _of_lock(path: str) -> "Iterator[Finding]":
+    if os.path.isdir(path):
+        yield Finding("ledger-lock", "error", f"{path} is a folder: no commit is recorded", "move it away")
+        return
     try:
         with Lock(path, patience=0.5):
             pass

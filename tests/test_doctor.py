@@ -449,6 +449,24 @@ def test_an_earlier_hook_that_refuses_leaves_the_proof_open(installed: Repo) -> 
     assert ran(found) == dict.fromkeys(shim.HOOKS, True) | {"commit-msg": None}
 
 
+def test_an_earlier_hook_that_cannot_run_is_an_error(installed: Repo) -> None:
+    """With its interpreter gone it refuses every commit, not only those of the trial."""
+    put(installed.path / ".git" / "hooks" / f"commit-msg{shim.EARLIER}", "#!/nowhere/python3\n")
+    found = examined(installed)
+
+    assert ("hook-earlier-gone" in codes(found), found.needs_mending) == (True, True)
+
+
+def test_a_hook_between_two_others_is_told_apart(installed: Repo) -> None:
+    """Where a tool wrote over ours while another hook was kept, install would refuse: doctor says what to do first."""
+    hook = installed.path / ".git" / "hooks" / "post-commit"
+    put(Path(f"{hook}{shim.EARLIER}"), "#!/bin/sh\n: one\n")
+    put(hook, "#!/bin/sh\n: another\n")
+    found = examined(installed)
+
+    assert "move the other one away" in next(one.hint for one in found.findings if one.code == "hook-foreign")
+
+
 def test_a_hook_that_refuses_without_a_word(installed: Repo) -> None:
     """Silence is told as such."""
     put(hook(installed, f"commit-msg{shim.EARLIER}"), "#!/bin/sh\nexit 1\n")

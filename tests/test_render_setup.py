@@ -105,6 +105,16 @@ def test_a_hook_that_install_would_not_touch_is_not_promised_to_be_kept(repo: Re
     assert seen(capsys)[1] == "commit-msg   somebody else's hook"
 
 
+def test_a_hook_that_install_would_refuse_is_told_so(installed: Repo, capsys: Capture) -> None:
+    """Where two hooks of others are there, install keeps neither: who looks is sent to doctor."""
+    hooks = installed.path / ".git" / "hooks"
+    (hooks / f"post-commit{shim.EARLIER}").write_text("#!/bin/sh\n: one\n")
+    (hooks / "post-commit").write_text("#!/bin/sh\n: another\n")
+    render_setup.setup(status(str(installed.path)), as_json=False, verb="status")
+
+    assert "doctor" in seen(capsys)[1]
+
+
 def test_uninstall_says_what_stays(installed: Repo, capsys: Capture) -> None:
     """The ledger is not removed with the hooks."""
     render_setup.setup(uninstall(str(installed.path)), as_json=False, verb="uninstall")

@@ -351,3 +351,20 @@ def test_no_home_no_thread_files(installed: Repo, monkeypatch: pytest.MonkeyPatc
     monkeypatch.delenv("HOME")
 
     assert looked(installed) == []
+
+
+def test_a_ledger_of_a_newer_version_is_named(installed: Repo) -> None:
+    """Each commit says that it has no record; doctor says why, and what to do."""
+    path = state(installed) / "ledger.jsonl"
+    path.write_text('{"v":9,"kind":"commit","prev":null}\n')
+
+    assert [finding.code for finding in looked(installed) if finding.level == "error"] == ["ledger-newer"]
+
+
+def test_a_folder_in_place_of_the_lock_is_named(installed: Repo) -> None:
+    """The file system is not to blame."""
+    path = state(installed) / "ledger.jsonl.lock"
+    path.unlink()
+    path.mkdir()
+
+    assert [finding.hint for finding in looked(installed) if finding.level == "error"] == ["move it away"]
