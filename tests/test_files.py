@@ -393,7 +393,7 @@ def test_a_lock_is_for_one_at_a_time(tmp_path: Path) -> None:
     with Lock(path), pytest.raises(LedgerError, match="another process has held") as caught, Lock(path, patience=0.02):
         pass
 
-    assert "ledger check" in caught.value.hint
+    assert "ledger rebuild" in caught.value.hint
 
 
 def test_a_lock_is_free_afterwards(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_a_merge_is_recorded(repo: Repo) -> None:
 
 @pytest.mark.usefixtures("message")
 def test_what_git_feeds_is_read(repo: Repo) -> None:
-    """The fourth hook learns on standard input what became of which commit."""
+    """The fourth hook learns on standard input what became of which commit: both are recorded, and that."""
     link = f"Amp-Thread-ID: {url(PARENT)}"
     repo.commit("-q", "-m", "Add the scanner", "-m", link)
     old = repo.head()
@@ -86,7 +86,7 @@ def test_what_git_feeds_is_read(repo: Repo) -> None:
         os.close(saved)
         os.close(reader)
 
-    assert len(list(Ledger(".git/ampcommit/ledger.jsonl").lines())) == 2
+    assert len(list(Ledger(".git/ampcommit/ledger.jsonl").lines())) == 3
 
 
 @pytest.mark.usefixtures("message")

@@ -85,7 +85,7 @@ def test_several_records_of_a_commit_come_oldest_first(ledger: Ledger) -> None:
     both = [record_of(sha(1), CHILD), record_of(sha(1), PARENT)]
     ledger.append(both[0])
     ledger.append(record_of(sha(2)))
-    ledger.append(both[1])
+    ledger.append(both[1], again=True)
 
     assert expected(*both) == told(Records(ledger).of(sha(1)))
 
