@@ -485,6 +485,13 @@ def test_a_fast_forward_is_nobodys_commit(fork: Desk) -> None:
     assert (fork.repo.head(), merged(fork, "0")) == (merge, [])
 
 
+def test_a_commit_that_is_no_merge_was_not_merged_here(fork: Desk) -> None:
+    """What a pull brought is mostly that: the reflog need not be asked."""
+    fork.made()
+
+    assert merged(fork, "0") == []
+
+
 def test_without_a_reflog_only_a_note_tells_who_merged(fork: Desk) -> None:
     """Nothing else tells a merge from a fast-forward to one."""
     fork.repo("config", "core.logAllRefUpdates", "false")
