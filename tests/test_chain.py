@@ -874,6 +874,15 @@ def test_what_went_into_another_threads_commit_is_drawn(ledger: Ledger) -> None:
     assert not [line for line in other if "became" in line]
 
 
+def test_what_only_resembles_a_commit_does_not_replace_it(ledger: Ledger) -> None:
+    """A copy on another branch was attached by its tree; the commit that it was made from is there all the same."""
+    copied = Rewrite(old=sha(1), new=sha(2), command=None, source="tree", time="", by="")
+    ledger.append(record_of(sha(1), CHILD), copied)
+    one = picture(CHILD, ledger).threads[ThreadId(CHILD)]
+
+    assert (list(one.commits or {}), one.rewritten) == ([sha(1)], {})
+
+
 def test_commits_that_became_each_other_stay_in_the_picture(ledger: Ledger) -> None:
     """Who goes back to a commit and does the same again leaves a circle, in which nothing is the end."""
     ledger.append(record_of(sha(1), CHILD), became(1, 2), became(2, 1), record_of(sha(2), CHILD))
