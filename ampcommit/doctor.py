@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import shutil
 import stat
 
 from ampcommit import install, managers
@@ -81,7 +80,9 @@ def _of_hooks(git: Git, setup: "Setup", trial: "Trial") -> "Iterator[Finding]":
         elif hook.state == "outdated":
             message = f"{hook.name} is of another version or place of ampcommit"
             yield Finding("hook-outdated", "warning", message, "run `ampcommit install` again")
-        if runnable(path + EARLIER) and (gone := _gone(managers.read_script(os.path.realpath(path + EARLIER)))):
+        if runnable(path + EARLIER) and (
+            gone := managers.lacking(managers.read_script(os.path.realpath(path + EARLIER)))
+        ):
             message = f"the hook that runs before ours cannot run: {gone} is gone, which {path}{EARLIER} needs"
             yield Finding("hook-earlier-gone", "error", message, "mend that hook, or remove it")
         if hook.name in configured and (is_ours(script) or managers.calls_us(script, hook.name)):
@@ -132,7 +133,7 @@ def _of_dead(hook: "HookState", path: str, script: bytes, seen: "Tried", setup: 
         why = "its file system or its owner forbids it" if os.stat(path).st_mode & 0o111 else "git passes it over"
         hint = f"chmod +x {shlex.quote(path)}"
         yield Finding("hook-not-executable", "error", f"{path} is not executable: {why}", hint)
-    elif gone := _gone(script):
+    elif gone := managers.lacking(script):
         message = f"{hook.name} cannot run: {gone} is gone"
         yield Finding("hook-interpreter-gone", "error", message, "run `ampcommit install` again, or mend the hook")
     elif seen.ran is False and hook.state == "foreign":
@@ -145,27 +146,6 @@ def _of_dead(hook: "HookState", path: str, script: bytes, seen: "Tried", setup: 
     elif seen.ran is False:
         message = f"{hook.name} {'runs without effect' if seen.started else 'is there, and git did not start it'}{said}"
         yield Finding("hook-without-effect", "error", message, f"mend what it says, or {add} again; {_COPIED}")
-
-
-def _gone(script: bytes) -> str | None:
-    """Return what a hook script needs and what is not there: its interpreter, or our package."""
-    first, _, rest = os.fsdecode(script).partition("\n")
-    words = [word for word in first[2:].split(" ") if word] if first.startswith("#!") else []
-    if words and not os.access(words[0], os.X_OK):
-        return words[0]
-    if words[1:] and os.path.basename(words[0]) == "env" and words[1][0] != "-" and not shutil.which(words[1]):
-        return words[1]
-    named = [line.partition("=") for line in rest.split("\n")] if is_ours(script) else []
-    for name, _, value in named:
-        if name in ("python", "package"):
-            try:
-                path = shlex.split(value)[0]
-            except (ValueError, IndexError):
-                return f"what it says of its {name}"
-            needed = path if name == "python" else os.path.join(path, "ampcommit", "hook.py")
-            if not os.access(needed, os.X_OK if name == "python" else os.R_OK):
-                return needed
-    return None
 
 
 def _of_work_trees(git: Git, setup: "Setup", trial: "Trial", environ: "Mapping[str, str]") -> "Iterator[Finding]":

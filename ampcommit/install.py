@@ -241,7 +241,7 @@ def _state(name: str, place: Place, hooks: str, *, called: bool) -> HookState:
 
 
 def _state_of_ours(name: str, path: str, script: bytes) -> str:
-    if not _can_run(path) or not _runs(script):
+    if not _can_run(path) or managers.lacking(script):
         return "broken"
     current = script in (os.fsencode(shim.fast(name, interpreter(), package())), os.fsencode(shim.portable(name)))
     return "installed" if current else "outdated"
@@ -250,19 +250,3 @@ def _state_of_ours(name: str, path: str, script: bytes) -> str:
 def _can_run(path: str) -> bool:
     """Say whether git, or husky, would run the script *path*."""
     return managers.is_husky(os.path.join(os.path.dirname(path), "_")) or bool(os.stat(path).st_mode & stat.S_IXUSR)
-
-
-def _runs(script: bytes) -> bool:
-    """Say whether the interpreter and the package that a fast hook names are there; a portable one names none."""
-    import shlex
-
-    named = {}
-    for line in os.fsdecode(script).split("\n"):
-        key, sign, value = line.partition("=")
-        if sign and key in ("python", "package"):
-            try:
-                named[key] = shlex.split(value)[0]
-            except (ValueError, IndexError):
-                return False  # garbled
-    here = os.access(named["python"], os.X_OK) if "python" in named else True
-    return here and ("package" not in named or os.path.isfile(os.path.join(named["package"], "ampcommit", "hook.py")))

@@ -64,6 +64,27 @@ def is_ours(path: str) -> bool:
     return shim.is_ours(read_script(path))
 
 
+def lacking(script: bytes) -> str | None:
+    """Return what a hook script needs and what is not there: its interpreter, or our package."""
+    first, _, rest = os.fsdecode(script).partition("\n")
+    words = [word for word in first[2:].split(" ") if word] if first.startswith("#!") else []
+    if words and not os.access(words[0], os.X_OK):
+        return words[0]
+    if words[1:] and os.path.basename(words[0]) == "env" and words[1][0] != "-" and not shutil.which(words[1]):
+        return words[1]
+    named = [line.partition("=") for line in rest.split("\n")] if shim.is_ours(script) else []
+    for name, _, value in named:
+        if name in ("python", "package"):
+            try:
+                path = shlex.split(value)[0]
+            except (ValueError, IndexError):
+                return f"what it says of its {name}"
+            needed = path if name == "python" else os.path.join(path, "ampcommit", "hook.py")
+            if not os.access(needed, os.X_OK if name == "python" else os.R_OK):
+                return needed
+    return None
+
+
 def is_foreign(path: str) -> bool:
     """Say whether something that we did not write is in *path*."""
     return os.path.lexists(path) and not is_ours(path)
