@@ -13,7 +13,7 @@ from itertools import chain, repeat
 
 from ampcommit.changes import bases, heads, patches
 from ampcommit.errors import RecordError
-from ampcommit.record import BY, Record, Sha, moment, parsed
+from ampcommit.record import Record, Sha, parsed
 from ampcommit.rewritten import MOST, Rewrite
 
 TYPE_CHECKING = False
@@ -44,8 +44,7 @@ class Match:
 
     def rewrite(self, new: Sha) -> Rewrite:
         """Return the line of a ledger by which *new* was made from it."""
-        now, by = moment(), BY
-        return Rewrite(old=self.old, new=new, command=None, source=self.source, time=now, by=by)
+        return Rewrite(old=self.old, new=new, command=None, source=self.source)
 
 
 class Found:

@@ -11,7 +11,7 @@ from ampcommit import recording
 from ampcommit.call import Call
 from ampcommit.files import read_regular
 from ampcommit.gitcmd import Git, clean
-from ampcommit.record import BY, Sha, ThreadId, canonical, moment
+from ampcommit.record import Sha, ThreadId, canonical
 from ampcommit.recording import Made
 from ampcommit.rewritten import Rewrite
 
@@ -58,7 +58,7 @@ def post_rewrite(call: Call) -> int:
     # Of a commit in the middle of a rebase nothing is recorded yet; it may stand for one that is.
     always = command == "amend" and call.place.rebasing()
     entries += [
-        _rewrite(*pair, command, source)
+        Rewrite(old=pair[0], new=pair[1], command=command or None, source=source)
         for pair in pairs
         if pair not in told and (always or pair[0] in named or (pair[0] in commits and (linked.keys() & pair)))
     ]
@@ -242,14 +242,3 @@ def _records(call: Call, commits: list[Made], linked: dict[Sha, list[ThreadId]])
         links = linked[made.commit]
         chain = chains[links[-1]]
         yield recording.record(call, made, links, recording.unjudged(links, chain, source="message", repo=repo))
-
-
-def _rewrite(old: Sha, new: Sha, command: str, source: str) -> Rewrite:
-    return Rewrite(
-        old=old,
-        new=new,
-        command=command or None,
-        source=source,
-        time=moment(),
-        by=BY,
-    )

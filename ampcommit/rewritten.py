@@ -1,7 +1,7 @@
 """A commit that became another one: the ledger's kind `rewrite`; see docs/record.md."""
 
 from ampcommit.errors import RecordError
-from ampcommit.record import VERSION, Sha, as_text, as_text_or_none, canonical, parsed
+from ampcommit.record import BY, VERSION, Sha, as_text, as_text_or_none, canonical, moment, parsed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,19 +19,28 @@ class Rewrite:
     The commit *old* became *new*.
 
     `command` is git's (`amend`, `rebase`), None where nobody knows. `source` says how the pair is known: `git` named
-    it, it was derived from the `reflog`, or old and new have the same `tree` or `patch-id`.
+    it, it was derived from the `reflog`, or old and new have the same `tree` or `patch-id`. `time` is now unless
+    it is given.
     """
 
     __slots__ = ("by", "command", "new", "old", "prev", "source", "time")
 
     def __init__(
-        self, *, old: Sha, new: Sha, command: str | None, source: str, time: str, by: str, prev: str | None = None
+        self,
+        *,
+        old: Sha,
+        new: Sha,
+        command: str | None,
+        source: str,
+        time: str | None = None,
+        by: str = BY,
+        prev: str | None = None,
     ) -> None:
         self.old = old
         self.new = new
         self.command = command
         self.source = source
-        self.time = time
+        self.time = moment() if time is None else time
         self.by = by
         self.prev = prev
 
