@@ -1,9 +1,7 @@
 """What the user sees of a setup: each hook with what to do, and the policy with where it comes from."""
 
-import json
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,26 +10,9 @@ from ampcommit.at_work import use
 from ampcommit.doctor import doctor
 from ampcommit.install import install, package, status, uninstall
 from tests.conftest import PARENT, Repo, url
+from tests.test_render import HOSTILE, Capture, data, seen
 
-Capture = pytest.CaptureFixture[str]
-
-HOSTILE = "\x1b[2J\x1b]0;owned\x07 [red]x[/] \u202e\r\b\x9b31m"
 LINK = f"Amp-Thread-ID: {url(PARENT)}"
-
-
-def seen(capsys: Capture) -> list[str]:
-    """Return the lines on stdout, none of which holds anything that a terminal acts on."""
-    out = capsys.readouterr().out
-    assert all(char.isprintable() or char == "\n" for char in out)
-    return out.splitlines()
-
-
-def data(capsys: Capture) -> dict[str, Any]:
-    """Return the one JSON object on stdout; nothing is said beside it."""
-    out, err = capsys.readouterr()
-    assert (out.count("\n"), out.isascii(), err) == (1, True, "")
-    found: dict[str, Any] = json.loads(out)
-    return found
 
 
 def test_install_ends_with_the_policy_in_force(repo: Repo, capsys: Capture) -> None:
