@@ -44,6 +44,7 @@ def as_json(found: "Lineage") -> dict[str, object]:
                 "source": one.source,
                 "commits": None if one.commits is None else list(one.commits),
                 "rewritten": one.rewritten,
+                "web": found.web[one.thread].as_dict() if one.thread in found.web else None,
             }
             for one in found.threads.values()
         ],
@@ -100,19 +101,27 @@ class _Trees:
                 stack.append((other, bar + ("├─ " if number else "└─ "), bar + ("│  " if number else "   ")))
 
     def _entry(self, one: "Thread", lead: str, bar: str) -> "Iterator[str]":
-        """Yield the lines of one thread: its link and title, its commits, and what is not known."""
+        """Yield the lines of one thread: its link and title, its commits, their page, and what is not known."""
         title = f"  “{terminal(one.title, _TITLE)}”" if one.title else ""
         mark = "  ◀" if one.thread == self._found.asked and len(self._found.threads) > 1 else ""
         yield f"{lead}{one.thread.url}{title}{mark}"
         for commit in one.commits or ():
             known = commit in self._subjects
             subject = terminal(self._subjects[commit], _TITLE) if known else "(not in this clone)"
-            yield f"{bar} {commit[:12]} {subject}".rstrip()
+            yield f"{bar} {commit[:12]} {subject}{self._request(one.thread, commit)}".rstrip()
         for old, new in one.rewritten.items():
             if new not in (one.commits or ()):  # it went into a commit of another thread
                 yield f"{bar} {old[:12]} became {new[:12]} {terminal(self._subjects.get(new, ''), _TITLE)}".rstrip()
+        if (pages := self._found.web.get(one.thread)) and pages.compare:
+            yield f"{bar} {pages.compare}"
         if one.thread in self._gaps:
             yield f"{bar} {self._gaps[one.thread]}"
+
+    def _request(self, thread: "ThreadId", commit: "Sha") -> str:
+        """Return the request of *commit* where its subject does not name it already."""
+        pages = self._found.web.get(thread)
+        request = pages.requests.get(commit) if pages else None
+        return f" ({request.mark} by {request.source})" if request and request.source != "subject" else ""
 
 
 def mermaid(found: "Lineage") -> "Iterator[str]":
@@ -198,9 +207,8 @@ def _beginnings(found: "Lineage") -> "dict[ThreadId, float]":
 
 
 def _own_time(one: "Thread") -> float:
-    if one.thread[16] == "7":  # T- and 8-4-4 digits: the first of the third group is the version
-        return int(one.thread[2:10] + one.thread[11:15], 16) / 1000
-    return min(filter(None, map(_seconds, (one.commits or {}).values())), default=0.0)
+    began = one.thread.began
+    return min(filter(None, map(_seconds, (one.commits or {}).values())), default=0.0) if began is None else began
 
 
 def _seconds(time: str) -> float:

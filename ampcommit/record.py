@@ -59,6 +59,11 @@ class ThreadId(str):
         """The canonical link; Amp writes this host even when it talks to another."""
         return f"https://ampcode.com/threads/{self}"
 
+    @property
+    def began(self) -> float | None:
+        """When the thread began, in seconds since 1970, if its id tells: UUIDs of version 7 do."""
+        return int(self[2:10] + self[11:15], 16) / 1000 if self[16] == "7" else None
+
 
 class Sha(str):
     """A full object id (SHA-1 or SHA-256); if you hold one, it is well formed."""

@@ -289,6 +289,12 @@ def test_a_thread_knows_its_link() -> None:
     assert f"https://ampcode.com/threads/{PARENT}" == ThreadId(PARENT).url
 
 
+def test_a_thread_id_of_version_7_knows_when_the_thread_began() -> None:
+    """Its first 48 bits are milliseconds; an id of another version holds no time."""
+    assert ThreadId("T-019bf111-2222-7333-8444-555566667777").began == 0x019BF1112222 / 1000
+    assert ThreadId("T-019bf111-2222-4333-8444-555566667777").began is None
+
+
 @pytest.mark.parametrize("text", [SHA1, SHA256], ids=["SHA-1", "SHA-256"])
 def test_a_full_commit_id_is_accepted(text: str) -> None:
     """E35: repositories of both kinds are served."""
