@@ -5,17 +5,10 @@ from typing import Annotated
 
 import typer
 
+from ampcommit.cli_options import AsJson, insist
 from ampcommit.streams import heard_or_not
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
 app = typer.Typer(help="Look into the ledger of this clone.", no_args_is_help=True)
-
-
-def _insist(value: str | None) -> str | None:
-    if value == "":
-        raise typer.BadParameter("must not be empty")
-    return value
 
 
 @app.command("check")
@@ -33,10 +26,10 @@ def ledger_check(as_json: AsJson = False) -> None:
 @app.command("list")
 def ledger_list(
     commit: Annotated[
-        str | None, typer.Option(metavar="COMMIT", callback=_insist, help="Only records of this commit.")
+        str | None, typer.Option(metavar="COMMIT", callback=insist, help="Only records of this commit.")
     ] = None,
     thread: Annotated[
-        str | None, typer.Option(metavar="THREAD", callback=_insist, help="Only records that name this thread.")
+        str | None, typer.Option(metavar="THREAD", callback=insist, help="Only records that name this thread.")
     ] = None,
 ) -> None:
     """Print records as they are, one JSON object a line."""

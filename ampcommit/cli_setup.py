@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+from ampcommit.cli_options import AsJson
 
 
 def add_to(app: typer.Typer) -> None:
