@@ -1,0 +1,300 @@
+"""
+What is known of Amp's threads from its External API: who began them, where, what they cost.
+
+One SQLite file for a person's machine, beside what else was learned of threads. It holds no messages. Everything in
+it but the costs of threads that are older than Amp tells of can be fetched again.
+"""
+
+import os
+
+from ampcommit.errors import SetupError
+from ampcommit.record import ThreadId
+from ampcommit.settings import repository
+from ampcommit.threads import data_home
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+    from decimal import Decimal
+
+    from ampcommit.database import Row
+    from ampcommit.wire import Entry, Model, Repository, Usage
+
+# Times are RFC 3339 in UTC with milliseconds, so that their order is that of the text. Money is a decimal in text.
+_MIGRATIONS = (
+    """
+    CREATE TABLE users (id TEXT PRIMARY KEY) WITHOUT ROWID;
+    CREATE TABLE threads (
+        id TEXT PRIMARY KEY, creator TEXT NOT NULL, title TEXT, created TEXT, updated TEXT, first_synced TEXT,
+        parent TEXT
+    ) WITHOUT ROWID;
+    CREATE INDEX threads_by_parent ON threads (parent) WHERE parent IS NOT NULL;
+    CREATE TABLE repositories (name TEXT PRIMARY KEY) WITHOUT ROWID;
+    CREATE TABLE thread_repositories (
+        thread TEXT NOT NULL, repository TEXT NOT NULL, PRIMARY KEY (thread, repository)
+    ) WITHOUT ROWID;
+    CREATE INDEX threads_by_repository ON thread_repositories (repository);
+    CREATE TABLE sub_threads (sub TEXT NOT NULL, main TEXT NOT NULL, PRIMARY KEY (sub, main)) WITHOUT ROWID;
+    CREATE INDEX sub_threads_by_main ON sub_threads (main);
+    CREATE TABLE usage (thread TEXT PRIMARY KEY, usd TEXT, expired INTEGER NOT NULL, as_of TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE model_usage (
+        thread TEXT NOT NULL, number INTEGER NOT NULL, provider TEXT, model TEXT, requests INTEGER,
+        input_tokens INTEGER, output_tokens INTEGER, cache_read_tokens INTEGER, cache_creation_tokens INTEGER,
+        usd TEXT, PRIMARY KEY (thread, number)
+    ) WITHOUT ROWID;
+    CREATE TABLE progress (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID
+    """,
+)
+
+_COLUMNS = "id, creator, title, created, updated, first_synced, parent"
+_UPDATED = 4  # the place of `updated` among them
+
+# Of each thread that no other contains: when it began, and when it, or a thread within it, changed last.
+_DUE = """
+    CREATE TEMP TABLE due AS SELECT thread, q.as_of, born FROM (
+        SELECT t.id AS thread, coalesce(t.created, t.first_synced, '') AS born, max(coalesce(t.updated, ''), coalesce((
+            WITH RECURSIVE inside (id) AS (
+                SELECT sub FROM sub_threads WHERE main = t.id
+                UNION SELECT x.sub FROM inside JOIN sub_threads x ON x.main = inside.id
+            ) SELECT max(s.updated) FROM inside JOIN threads s USING (id)), '')) AS as_of
+        FROM threads t
+        WHERE NOT EXISTS (SELECT 1 FROM sub_threads x JOIN threads m ON m.id = x.main WHERE x.sub = t.id)
+    ) q LEFT JOIN usage u USING (thread)
+    WHERE u.thread IS NULL OR q.as_of > u.as_of ORDER BY born, thread
+"""
+
+OUTCOMES = ("new", "updated", "unchanged")
+"""What a thread of a list can be, compared with what was known."""
+
+
+class Due:
+    """A thread to ask for its cost; `born` may be empty, `as_of` is the newest change that the answer will cover."""
+
+    __slots__ = ("as_of", "born", "thread")
+
+    def __init__(self, thread: ThreadId, as_of: str, born: str) -> None:
+        self.thread = thread
+        self.as_of = as_of
+        self.born = born
+
+
+class Known:
+    """What is known of one thread; what is not known is None, or empty."""
+
+    __slots__ = ("creator", "parent", "repositories", "title")
+
+    def __init__(self, creator: str, title: str | None, parent: ThreadId | None, repositories: list[str]) -> None:
+        self.creator = creator
+        self.title = title
+        self.parent = parent
+        self.repositories = repositories
+
+
+class Cost:
+    """
+    What a thread cost, in US dollars with all threads within it; None where that is not known.
+
+    `expired`: Amp does not tell any more, so the amount, if there is one, may be too low. `within` is the thread
+    whose cost contains this one's.
+    """
+
+    __slots__ = ("expired", "usd", "within")
+
+    def __init__(self, usd: "Decimal | None", *, expired: bool, within: ThreadId | None) -> None:
+        self.usd = usd
+        self.expired = expired
+        self.within = within
+
+
+def path_of(environ: "Mapping[str, str]") -> str:
+    """Return where the store is, whether it is there or not."""
+    home = data_home(environ)
+    if home is None:
+        raise SetupError("neither HOME nor XDG_DATA_HOME is set", hint="set one of them")
+    return os.path.join(home, "ampcommit", "threads.db")
+
+
+def existing(environ: "Mapping[str, str]", patience: float | None = None) -> "Store | None":
+    """Return the store if there is one; nothing is made. *patience* is as for `Store`."""
+    if data_home(environ) is None or not os.path.lexists(path_of(environ)):
+        return None
+    return Store(path_of(environ), patience)
+
+
+class Store:
+    """The store in the file *path*, made where it is missing; *patience* as for `Database`; close it after use."""
+
+    def __init__(self, path: str, patience: float | None = None) -> None:
+        from ampcommit.database import PATIENCE, Database  # SQLite is loaded only where there is a store
+
+        self._db = Database(path, _MIGRATIONS, patience=PATIENCE if patience is None else patience)
+        self.path = path
+        self.close = self._db.close
+
+    def copy_to(self, path: str) -> None:
+        """Write a copy into a new file *path*."""
+        self._db.copy_to(path)
+
+    def begin(self) -> None:
+        """Begin a list: from here on a thread that comes twice counts once."""
+        self._db("DROP TABLE IF EXISTS temp.listed")
+        self._db("CREATE TEMP TABLE listed (id TEXT PRIMARY KEY) WITHOUT ROWID")
+
+    def take(self, entries: "Iterable[Entry]", **progress: str) -> dict[str, int]:
+        """
+        Take over one page of the list with *progress* (see `note`), all of it or nothing; count the outcomes.
+
+        What an entry does not tell stays as it was. One that is older than what is known, or does not say how old
+        it is, only fills gaps, so that the order of entries makes no difference.
+        """
+        taken = dict.fromkeys(OUTCOMES, 0)
+        with self._db.change():
+            for entry in entries:
+                before = self._row(entry.id)
+                changed = self._take(entry, before)
+                if self._db("SELECT 1 FROM listed WHERE id = ?", (entry.id,)):
+                    continue
+                self._db("INSERT INTO listed VALUES (?)", (entry.id,))
+                taken["new" if before is None else "updated" if changed else "unchanged"] += 1
+            self._note(progress)
+        return taken
+
+    def _row(self, thread: ThreadId) -> "Row | None":
+        rows = self._db(f"SELECT {_COLUMNS} FROM threads WHERE id = ?", (thread,))  # noqa: S608  # our own names
+        return rows[0] if rows else None
+
+    def _take(self, entry: "Entry", before: "Row | None") -> bool:
+        """Take over *entry*; say whether that changed anything."""
+        times = [moment and text_of(moment) for moment in (entry.created, entry.updated, entry.first_synced)]
+        row: Row = (entry.id, entry.creator, entry.title, *times, entry.parent)
+        older = before is not None and (row[_UPDATED] or "") < (before[_UPDATED] or "")
+        if before:
+            better, other = (before, row) if older else (row, before)
+            row = tuple(two if one is None else one for one, two in zip(better, other, strict=True))
+        if row != before:
+            self._db("INSERT OR IGNORE INTO users VALUES (?)", (row[1],))
+            self._db(f"INSERT OR REPLACE INTO threads ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", row)  # noqa: S608
+        placed = not older and self._place(entry.id, entry.repositories)
+        return self._contain(entry.main, [entry.id]) or placed or row != before
+
+    def _place(self, thread: ThreadId, told: "Sequence[Repository] | None") -> bool:
+        """Take over which repositories *thread* worked in, if that was *told*; say whether that changed anything."""
+        if told is None:
+            return False
+        names = {name for one in told if (name := repository({"": one.url}))}  # without user names and passwords
+        before = set(self._repositories(thread))
+        for name in names - before:
+            self._db("INSERT OR IGNORE INTO repositories VALUES (?)", (name,))
+            self._db("INSERT INTO thread_repositories VALUES (?, ?)", (thread, name))
+        for name in before - names:
+            self._db("DELETE FROM thread_repositories WHERE thread = ? AND repository = ?", (thread, name))
+            self._db(_FORGET, (name,))
+        return names != before
+
+    def _repositories(self, thread: ThreadId) -> list[str]:
+        question = "SELECT repository FROM thread_repositories WHERE thread = ? ORDER BY repository"
+        return [name for (name,) in self._db(question, (thread,))]
+
+    def _contain(self, main: ThreadId | None, subs: "Iterable[ThreadId]") -> bool:
+        """Take it over that *main* contains *subs*; say whether that is news."""
+        news = [
+            (sub, main)
+            for sub in subs
+            if main not in (None, sub)
+            and not self._db("SELECT 1 FROM sub_threads WHERE sub = ? AND main = ?", (sub, main))
+        ]
+        self._db.many("INSERT OR IGNORE INTO sub_threads VALUES (?, ?)", news)
+        return bool(news)
+
+    def unpriced(self) -> int:
+        """Begin anew to go through the threads whose cost is not known as it is now; return how many they are."""
+        self._db("DROP TABLE IF EXISTS temp.due")
+        self._db(_DUE)
+        return int(self._db("SELECT count(*) FROM due")[0][0])
+
+    def due(self) -> "Iterator[Due]":
+        """Yield the threads that `unpriced` counted, oldest first, because Amp stops telling of the oldest."""
+        last = 0
+        while rows := self._db("SELECT *, rowid FROM due WHERE rowid > ? ORDER BY rowid LIMIT 500", (last,)):
+            yield from (Due(one, *times) for text, *times, _ in rows if (one := ThreadId.maybe(text)))
+            last = rows[-1][-1]
+
+    def price(self, answers: "Iterable[tuple[Due, Usage | None]]") -> None:
+        """Take over what threads cost; None: Amp does not tell any more. What is known already of such a one stays."""
+        with self._db.change():
+            for due, usage in answers:
+                if usage is None:
+                    self._db(_EXPIRED, (due.thread, due.as_of))
+                    continue
+                self._db("INSERT OR REPLACE INTO usage VALUES (?, ?, 0, ?)", (due.thread, str(usage.usd), due.as_of))
+                self._contain(due.thread, usage.sub_threads)
+                self._db("DELETE FROM model_usage WHERE thread = ?", (due.thread,))
+                self._db.many(_MODEL, [(due.thread, n, *_model(one)) for n, one in enumerate(usage.models)])
+
+    def known(self, thread: ThreadId) -> Known | None:
+        """Return what is known of *thread* beside its cost; None where it is not in the store."""
+        row = self._row(thread)
+        return Known(row[1], row[2], ThreadId.maybe(row[6]), self._repositories(thread)) if row else None
+
+    def handed_off(self) -> "Iterator[ThreadId]":
+        """Yield the threads whose parent is known."""
+        rows = self._db("SELECT id FROM threads WHERE parent IS NOT NULL ORDER BY id")
+        yield from filter(None, (ThreadId.maybe(one) for (one,) in rows))
+
+    def cost(self, thread: ThreadId) -> Cost:
+        """Return what *thread* cost."""
+        from decimal import Decimal
+
+        within = self._db(_WITHIN, (thread,))
+        usd, expired = (self._db("SELECT usd, expired FROM usage WHERE thread = ?", (thread,)) or [(None, 0)])[0]
+        main = ThreadId.maybe(within[0][0]) if within else None
+        try:
+            return Cost(usd and Decimal(usd), expired=bool(expired), within=main)
+        except (ArithmeticError, ValueError, TypeError):
+            raise self._db.damaged("an amount of money is none") from None
+
+    def size(self) -> dict[str, int]:
+        """Return how many threads, users and repositories are known."""
+        return {
+            name: int(self._db(f"SELECT count(*) FROM {name}")[0][0])  # noqa: S608  # our own names
+            for name in ("threads", "users", "repositories")
+        }
+
+    def newest(self) -> str | None:
+        """Return when the thread that Amp learned of last was synced first."""
+        return self._db("SELECT max(first_synced) FROM threads")[0][0]  # type: ignore[no-any-return]
+
+    def noted(self, name: str) -> str | None:
+        """Return what was noted of the progress of lists under *name*."""
+        rows = self._db("SELECT value FROM progress WHERE name = ?", (name,))
+        return rows[0][0] if rows else None
+
+    def note(self, **progress: str) -> None:
+        """Note how far lists have come; an empty text forgets a note."""
+        with self._db.change():
+            self._note(progress)
+
+    def _note(self, progress: "Mapping[str, str]") -> None:
+        for name, value in progress.items():
+            self._db("DELETE FROM progress WHERE name = ?", (name,))
+            if value:
+                self._db("INSERT INTO progress VALUES (?, ?)", (name, value))
+
+
+_EXPIRED = """
+    INSERT INTO usage VALUES (?, NULL, 1, ?) ON CONFLICT (thread) DO UPDATE SET expired = 1, as_of = excluded.as_of
+"""
+_MODEL = "INSERT INTO model_usage VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_FORGET = "DELETE FROM repositories WHERE name = ? AND name NOT IN (SELECT repository FROM thread_repositories)"
+_WITHIN = "SELECT main FROM sub_threads JOIN usage ON thread = main WHERE sub = ? AND usd IS NOT NULL ORDER BY main"
+
+
+def _model(one: "Model") -> "Row":
+    tokens = (one.input_tokens, one.output_tokens, one.cache_read_tokens, one.cache_creation_tokens)
+    return (one.provider, one.model, one.requests, *tokens, None if one.usd is None else str(one.usd))
+
+
+def text_of(moment: "datetime") -> str:
+    """Return *moment*, a time in UTC, as it is kept."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
