@@ -1,21 +1,28 @@
-"""What is known of threads, and who is asked: what was learned, files here, the ledger, and, if wanted, Amp."""
+"""What is known of threads, and who is asked: what was learned, files here, the ledger, the store, and Amp."""
 
 import os
+import weakref
 
-from ampcommit.errors import RemoteError
+from ampcommit.errors import RemoteError, SetupError
 from ampcommit.record import Sha, ThreadId, canonical
 from ampcommit.resolved import edges
+from ampcommit.store import existing
 from ampcommit.threadfile import children_named, fields_of, parents_named
-from ampcommit.threads import Offline
+from ampcommit.threads import LIMIT, Offline
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import TypeVar
 
     from ampcommit.ampcli import Amp
     from ampcommit.ledger import Ledger
+    from ampcommit.store import Store
+
+    T = TypeVar("T")
 
 _FIELDS = ("relationships", "originThreadID", "env", "title")
+_PATIENCE = 1.0  # seconds; a picture without the store is better than a long wait
 
 
 class Thread:
@@ -42,10 +49,15 @@ class Thread:
 
 
 class Sources:
-    """What is asked for parents, in this order: what was learned, files here, the ledger, and, if given, *amp*."""
+    """
+    What is asked for parents, in this order: what was learned, files here, the ledger, the store, and, if given, *amp*.
+
+    A store that cannot be used is a warning, and is not asked again.
+    """
 
     def __init__(self, environ: "Mapping[str, str]", amp: "Amp | None" = None, *, keep: bool = False) -> None:
         self.offline = Offline(environ)
+        self._environ = environ
         self.amp = amp
         self.keep = keep  # what Amp's own files tell, too: reading them again costs less than a new file for each
         self.ledger: Ledger | None = None
@@ -56,6 +68,9 @@ class Sources:
         self._lines: dict[ThreadId, list[bytes]] = {}
         self._all_told = False
         self._listed: dict[ThreadId, list[ThreadId]] = {}  # children as a thread itself names them
+        self._store: Store | None = None
+        self._opened = False
+        self._new: set[ThreadId] = set()  # what the store told of them is not remembered yet
 
     def lines_of(self, thread: ThreadId) -> list[bytes]:
         """Return the lines of the ledger that name *thread*; it is searched once for each."""
@@ -74,6 +89,10 @@ class Sources:
         found = self.known_here(thread)
         if found.parents is None and self.amp:
             self._ask(self.amp, found)
+        if thread in self._new and found.parents is not None:
+            self._new.remove(thread)
+            if self.keep or len(self.threads) <= LIMIT:  # hooks follow no more, and writing a file takes its time
+                self.offline.keep(thread, "api", found.parents)
         return found.parents
 
     def known_here(self, thread: ThreadId) -> Thread:
@@ -102,7 +121,37 @@ class Sources:
                 found.state = "broken"
         if found.parents is None and (told := self._told(thread)) is not None:
             found.state, found.parents, found.source = "known", told, "ledger"
+        if found.parents is None or not found.title:
+            self._add_synced(found)
         return found
+
+    def _add_synced(self, found: Thread) -> None:
+        """Add what the store tells; that it names no parent proves nothing."""
+        known = self._of_store(lambda store: store.known(found.thread))
+        if known is None:
+            return
+        found.title = found.title or known.title
+        if found.parents is None and known.parent not in (None, found.thread):
+            found.state, found.parents, found.source = "known", [known.parent], "api"
+            self._new.add(found.thread)
+        if found.state == "missing":
+            found.state = "known"
+
+    def _of_store(self, question: "Callable[[Store], T]") -> "T | None":
+        """Return what the store answers; None where there is none that can be used."""
+        try:
+            if not self._opened:
+                self._opened = True
+                self._store = existing(self._environ, _PATIENCE)
+                if self._store:
+                    weakref.finalize(self, self._store.close)
+            return question(self._store) if self._store else None
+        except SetupError as error:
+            self._store = None
+            self.warnings.append(f"{error}; `ampcommit sync` tells what to do")
+        except ImportError as error:  # a Python without SQLite
+            self.warnings.append(f"what `ampcommit sync` learned cannot be read: {error}")
+        return None
 
     def _take(self, found: Thread, source: str, fields: "Mapping[str, object]", *, kept: bool) -> None:
         """Take over what data of the thread tell; *kept*: they are whole, so what they tell is remembered."""
@@ -119,9 +168,13 @@ class Sources:
 
     def _ask(self, amp: "Amp", found: Thread) -> None:
         try:
-            self._take(found, "amp", amp.export(found.thread), kept=True)
+            fields = amp.export(found.thread)
         except RemoteError as error:
             self.warnings.append(f"{found.thread}: {error}")
+            return
+        known, found.title = found.title, ""  # Amp's own title is the one of now
+        self._take(found, "amp", fields, kept=True)
+        found.title = found.title or known
 
     def remember_edges(self, lines: "Iterable[bytes]") -> None:
         """Take over what lines of kind `chain` say of who came from whom; a later line wins."""
@@ -139,7 +192,12 @@ class Sources:
         if self.ledger:
             self.remember_edges(self.ledger.find(b'"kind":"chain"'))
             self._all_told = True  # so that nothing is searched for each of them
-        every = {*self.threads, *self._frozen, *filter(None, found)}
+        synced = self._of_store(lambda store: list(store.handed_off())) or ()
+        here = {*self.threads, *self._frozen, *filter(None, found)}
+        for thread in synced:
+            if thread not in here:  # no file tells of it, nor does the ledger
+                self._add_synced(self.threads.setdefault(thread, Thread(thread)))
+        every = here.union(synced)
         return self.among(sorted(every))
 
     def among(self, threads: "Iterable[ThreadId]") -> dict[ThreadId, list[ThreadId]]:

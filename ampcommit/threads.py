@@ -133,7 +133,7 @@ class Offline:
 
 
 class Learned:
-    """The parents of a thread, with where (`local`, `export`, `amp`) and when they were learned."""
+    """The parents of a thread, with where (`local`, `export`, `api`, `amp`) and when they were learned."""
 
     __slots__ = ("parents", "source", "time")
 

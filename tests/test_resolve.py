@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from ampcommit.ledger import Ledger
 from ampcommit.place import Place
 from ampcommit.record import ThreadId
 from ampcommit.resolve import background, in_front, pending
+from ampcommit.store import Store, path_of
+from ampcommit.wire import page
 from tests.conftest import AMP, CHILD, OTHER, PARENT, Repo, url
 from tests.test_record import record_of
 
@@ -143,6 +146,40 @@ def test_what_lies_here_needs_no_amp(clone: Clone, monkeypatch: pytest.MonkeyPat
     assert "there is no key for Amp" in str(outcomes[1].problem)
     assert learned(sealed, CHILD)[1:] == [PARENT]
     assert (clone.asked(), [line["thread"] for line in clone.chains()]) == ([], [CHILD])
+
+
+def synced() -> str:
+    """Let `ampcommit sync` have learned what the child came from; return where that is."""
+    path = path_of(os.environ)
+    said = {"id": CHILD, "creatorUserID": "u", "parentThreadID": PARENT}
+    with closing(Store(path)) as store:
+        store.begin()
+        store.take(page(json.dumps({"threads": [said]}).encode()).entries)
+    return path
+
+
+def test_what_was_synced_needs_no_amp(clone: Clone, sealed: Path) -> None:
+    """A parent that Amp's API named is learned; of the parent itself Amp is asked, because nobody else tells."""
+    clone.recorded(CHILD)
+    synced()
+    [outcome] = in_front([], os.environ)
+
+    assert (outcome.chain.threads, outcome.chain.state, outcome.source) == ([CHILD, PARENT], "partial", "api")
+    [line] = clone.chains()
+    assert (line["source"], line["parents"]) == ("api", {CHILD: [PARENT]})
+    assert learned(sealed, CHILD)[0].startswith("1 api ")
+    assert clone.asked() == [PARENT]
+
+
+def test_a_store_that_is_damaged_stops_no_background_run(clone: Clone) -> None:
+    """What Amp tells is learned without it."""
+    clone.may()
+    Path(synced()).write_text("<html>")
+    request = clone.request(MAY_CHILD)
+    clone.run()
+
+    assert not request.exists()
+    assert [line["source"] for line in clone.chains()] == ["amp"]
 
 
 def test_a_thread_is_named_as_people_name_it(clone: Clone) -> None:

@@ -1,9 +1,16 @@
 """What is known of threads, who is asked in which order, and how often."""
 
+import gc
 import itertools
+import json
 import os
 import shutil
-from collections.abc import Callable
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +20,9 @@ from ampcommit.ledger import Ledger
 from ampcommit.record import ThreadId
 from ampcommit.resolved import Resolved
 from ampcommit.sources import Sources
+from ampcommit.store import Store, path_of
+from ampcommit.threads import LIMIT, Offline
+from ampcommit.wire import page
 from tests.conftest import AMP, CHILD, OTHER, PARENT
 from tests.test_record import record_of
 
@@ -169,3 +179,233 @@ def test_a_folder_that_is_gone_holds_no_threads(sealed: Path) -> None:
     shutil.rmtree(sealed / ".local", ignore_errors=True)
 
     assert sources().everywhere() == {}
+
+
+# --- What `ampcommit sync` brought
+
+
+def sync(*entries: Mapping[str, object]) -> Path:
+    """Put threads into the store, as Amp's API lists them; return where it is."""
+    path = path_of(os.environ)
+    with closing(Store(path)) as store:
+        store.begin()
+        store.take(page(json.dumps({"threads": [{"creatorUserID": "u", **one} for one in entries]}).encode()).entries)
+    return Path(path)
+
+
+def named(number: int) -> ThreadId:
+    """Return the id of a thread."""
+    return ThreadId(f"T-01a1f7e3-a0f0-741a-b744-{number:012x}")
+
+
+HANDED_OFF: dict[str, object] = {"id": CHILD, "parentThreadID": PARENT, "title": "Add the parser"}
+
+
+def test_the_store_tells_parents_and_titles() -> None:
+    """The parent that Amp's API names counts; that it names none proves nothing, but the thread is known."""
+    sync(HANDED_OFF, {"id": PARENT, "title": "Plan"})
+    asked = sources()
+    told = [asked.parents_of(ThreadId(thread)) for thread in (CHILD, PARENT, OTHER)]
+    found = [asked.known_here(ThreadId(thread)) for thread in (CHILD, PARENT, OTHER)]
+
+    assert told == [[PARENT], None, None]
+    assert [one.source for one in found] == ["api", None, None]
+    assert [one.state for one in found] == ["known", "known", "missing"]
+    assert [one.title for one in found] == ["Add the parser", "Plan", None]
+    assert asked.warnings == []
+
+
+def test_what_the_store_told_is_learned() -> None:
+    """Hooks, which do not open the store, find it where they look."""
+    sync(HANDED_OFF)
+    sources().parents_of(ThreadId(CHILD))
+    learned = Offline(os.environ).recall(ThreadId(CHILD))
+
+    assert learned
+    assert (learned.parents, learned.source) == ([PARENT], "api")
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_no_more_is_learned_of_a_long_chain_than_hooks_follow(keep: bool) -> None:
+    """Writing a file for each of a thousand threads takes longer than the store, unless what is learned must last."""
+    sync(*[{"id": named(n), "parentThreadID": named(n + 1)} for n in range(LIMIT + 50)])
+    asked = Sources(os.environ, keep=keep)
+    for number in range(LIMIT + 50):
+        assert asked.parents_of(named(number)) == [named(number + 1)]
+
+    assert len(os.listdir(asked.offline.folders()[0])) == LIMIT + 50 * keep
+
+
+def test_better_sources_come_first(january: Path, ledger: Counted) -> None:
+    """Files here and the ledger are asked before the store, for parents as for titles."""
+    sync({**HANDED_OFF, "parentThreadID": OTHER}, {"id": PARENT, "parentThreadID": CHILD, "title": "Plan"})
+    title = json.loads((january / f"{CHILD}.json").read_text())["title"]
+    asked = sources(ledger)
+    assert (asked.parents_of(ThreadId(CHILD)), asked.known_here(ThreadId(CHILD)).source) == ([PARENT], "local")
+    assert asked.known_here(ThreadId(CHILD)).title == title
+
+    (january / f"{PARENT}.json").unlink()
+    tell(ledger, PARENT, OTHER)
+    asked = sources(ledger)
+    assert (asked.parents_of(ThreadId(PARENT)), asked.known_here(ThreadId(PARENT)).source) == ([OTHER], "ledger")
+    assert asked.known_here(ThreadId(PARENT)).title == "Plan"
+
+
+def test_amp_is_asked_where_the_store_does_not_tell(tmp_path: Path) -> None:
+    """Amp is asked last, and its own title is the one of now."""
+    export = AMP / "2026-05" / "threads-exported" / f"{MAY_CHILD}.json"
+    log = tmp_path / "log"
+    amp = stand_in(tmp_path, f'echo "$3" >>"{log}"; [ "$3" = {MAY_CHILD} ] && cat "{export}"')
+    sync(HANDED_OFF, {"id": MAY_CHILD, "title": "An old title"}, {"id": PARENT, "title": "Plan"})
+    asked = sources(amp=amp)
+    told = [asked.parents_of(ThreadId(thread)) for thread in (CHILD, MAY_CHILD, PARENT)]
+
+    assert told == [[PARENT], [OTHER], None]
+    assert log.read_text().split() == [MAY_CHILD, PARENT]
+    assert asked.known_here(ThreadId(MAY_CHILD)).title == json.loads(export.read_text())["title"]
+    assert asked.known_here(ThreadId(PARENT)).title == "Plan"
+
+
+def test_a_title_outlives_an_answer_without_one(tmp_path: Path) -> None:
+    """What Amp does not say now, it said before."""
+    fields = {"id": CHILD, "v": 1, "created": 1, "messages": []}
+    sync({"id": CHILD, "title": "Add the parser"})
+    asked = sources(amp=stand_in(tmp_path, f"echo '{json.dumps(fields)}'"))
+
+    asked.parents_of(ThreadId(CHILD))
+
+    assert asked.known_here(ThreadId(CHILD)).title == "Add the parser"
+    assert asked.warnings == []
+
+
+def test_children_that_only_the_store_tells(amp_home: Path, ledger: Counted) -> None:
+    """The way down finds them, writes nothing for it, and believes a child's own file before the store."""
+    assert amp_home.exists()
+    tell(ledger, OTHER, named(3))
+    sync(
+        HANDED_OFF,
+        {"id": named(1), "parentThreadID": PARENT},
+        {"id": named(2), "parentThreadID": PARENT},
+        {"id": OTHER, "parentThreadID": PARENT},
+    )
+    (amp_home / f"{named(2)}.json").write_text(
+        json.dumps({"id": named(2), "v": 1, "created": 1, "messages": [], "originThreadID": named(3)})
+    )
+    asked = sources(ledger)
+
+    assert asked.everywhere() == {PARENT: [named(1), CHILD], named(3): [named(2), OTHER]}
+    assert asked.known_here(ThreadId(CHILD)).title == "Add the parser"
+    assert not Path(asked.offline.folders()[0]).exists()
+    assert asked.parents_of(ThreadId(CHILD)) == [PARENT]
+    assert os.listdir(asked.offline.folders()[0]) == [CHILD]
+
+
+def test_a_broken_file_stays_a_gap_to_mend(january: Path) -> None:
+    """T02: that the store knows of a thread does not hide that its file tells nothing, unless the parent is known."""
+    sync(HANDED_OFF, {"id": PARENT, "title": "Plan"})
+    for thread in (CHILD, PARENT):
+        (january / f"{thread}.json").write_text("x")
+    found = [sources().known_here(ThreadId(thread)) for thread in (CHILD, PARENT)]
+
+    assert [(one.state, one.title) for one in found] == [("known", "Add the parser"), ("broken", "Plan")]
+
+
+def test_a_thread_is_not_its_own_parent() -> None:
+    """A list that says so tells nothing."""
+    sync({**HANDED_OFF, "parentThreadID": CHILD})
+
+    assert sources().parents_of(ThreadId(CHILD)) is None
+
+
+def test_the_store_is_closed_when_nobody_asks_any_more() -> None:
+    """SQLite then takes its other files away."""
+    path = sync(HANDED_OFF)
+    asked = sources()
+    asked.known_here(ThreadId(CHILD))
+    assert len(os.listdir(path.parent)) == 3
+    del asked
+    gc.collect()
+
+    assert os.listdir(path.parent) == ["threads.db"]
+
+
+def newer(path: Path) -> None:
+    """Let a newer version have written the file."""
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("PRAGMA user_version = 99")
+
+
+def garbled(path: Path) -> None:
+    """Let the file be damaged where only questions find out."""
+    path.write_bytes(path.read_bytes().replace(b"Add the", b"\xff\xff\xff\xff\xff\xff\xff"))
+
+
+def folder(path: Path) -> None:
+    """Let a folder stand in place of the file."""
+    path.unlink()
+    path.mkdir()
+
+
+UNUSABLE: dict[str, Callable[[Path], object]] = {
+    "damaged": lambda path: path.write_text("<html>" * 100),
+    "is damaged": garbled,
+    "newer ampcommit": newer,
+    "no regular file": folder,
+}
+
+
+@pytest.mark.parametrize(("said", "spoil"), UNUSABLE.items(), ids=["html", "garbled", "newer", "folder"])
+def test_without_a_store_that_can_be_used_the_picture_goes_on(
+    january: Path, said: str, spoil: Callable[[Path], object]
+) -> None:
+    """What is wrong is said once, with what to do, and all other sources are asked."""
+    spoil(sync(HANDED_OFF, {"id": OTHER, "title": "Add the lexer"}))
+    (january / f"{PARENT}.json").unlink()
+    asked = sources()
+
+    assert asked.known_here(ThreadId(OTHER)).state == "missing"
+    assert asked.everywhere() == {PARENT: [CHILD]}
+    assert asked.parents_of(ThreadId(PARENT)) is None
+    (warning,) = asked.warnings
+    assert said in warning
+    assert warning.endswith("; `ampcommit sync` tells what to do")
+
+
+def test_a_store_that_is_locked_is_waited_for_shortly() -> None:
+    """A picture without it is better than none for a long time."""
+    path = sync(HANDED_OFF)
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("DELETE FROM users")
+        began = time.monotonic()
+        asked = sources()
+        for thread in (CHILD, PARENT, OTHER):
+            assert asked.parents_of(ThreadId(thread)) is None
+
+        assert time.monotonic() - began < 8
+    (warning,) = asked.warnings
+    assert "is locked by another program; `ampcommit sync`" in warning
+
+
+def test_a_python_without_sqlite(tmp_path: Path) -> None:
+    """Where Python was built without it, the store is left out, and that is said."""
+    sync(HANDED_OFF)
+    (tmp_path / "sqlite3.py").write_text("import _sqlite3_is_not_here")
+    argv = [sys.executable, "-m", "ampcommit", "chain", CHILD, "--json"]
+    environ = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(argv, env=environ, cwd="/", capture_output=True, text=True, check=False)
+
+    assert json.loads(done.stdout)["status"] == "unknown"
+    assert done.stderr.count("what `ampcommit sync` learned cannot be read: No module named") == 1
+
+
+def test_what_the_store_lacks_without_sqlite_is_said_once(monkeypatch: pytest.MonkeyPatch, january: Path) -> None:
+    """All other sources are asked as before."""
+    sync(HANDED_OFF)
+    assert january.exists()
+    monkeypatch.setitem(sys.modules, "sqlite3", None)
+    monkeypatch.delitem(sys.modules, "ampcommit.database")
+    asked = sources()
+
+    assert [asked.parents_of(ThreadId(thread)) for thread in (CHILD, PARENT, OTHER)] == [[PARENT], [], None]
+    assert len(asked.warnings) == 1
