@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from ampcommit import __version__, cli_ledger, cli_setup, cli_threads, cli_verify
+from ampcommit import __version__, cli_ledger, cli_setup, cli_threads, cli_verify, cli_workspace
+from ampcommit.cli_options import AsJson
 from ampcommit.errors import AmpcommitError, MisuseError, SetupError
 from ampcommit.escape import defused, terminal
 from ampcommit.files import write_atomic
@@ -23,8 +24,6 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
 )
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def _print_version(asked: bool) -> None:
@@ -74,6 +73,7 @@ def show(
 
 
 cli_threads.add_to(app)
+cli_workspace.add_to(app)
 
 
 @app.command()

@@ -30,12 +30,15 @@ _KEY_MASK = (1 << 64 - _OFFSET_BITS) - 1
 
 
 class Said:
-    """What one record says of its commit: its links, how its thread was found, whether `commit-msg` judged it."""
+    """What a record says of its commit: links, repository, how its thread was found, whether `commit-msg` judged it."""
 
-    __slots__ = ("links", "source", "thread", "validated")
+    __slots__ = ("links", "repo", "source", "thread", "validated")
 
-    def __init__(self, links: "list[ThreadId]", source: str, thread: "ThreadId", validated: bool) -> None:
+    def __init__(
+        self, links: "list[ThreadId]", source: str, thread: "ThreadId", validated: bool, repo: str | None = None
+    ) -> None:
         self.links = links
+        self.repo = repo
         self.source = source
         self.thread = thread
         self.validated = validated
@@ -56,17 +59,16 @@ class Records:
         """Say whether there is a ledger with at least one line."""
         return bool(self._text)
 
-    def of(self, commit: "Sha") -> list[Said]:
+    def of(self, commit: "Sha", *, every: bool = False) -> list[Said]:
         """
         Return what the records of *commit* say, oldest first; damaged ones are for `problems` to tell.
 
-        Where it has none, those of the commits that were rewritten into it speak for it.
+        Where it has none, and with *every* in any case, those of the commits that were rewritten into it speak for it.
         """
         found: list[Said] = []
         seen, waiting = {commit}, [commit]
-        while waiting and not found:
-            for one in waiting:
-                found += [said for line in self._lines(one) if (said := _said(line, one))]
+        while waiting and (every or not found):
+            found = [said for one in waiting for line in self._lines(one) if (said := _said(line, one))] + found
             told = [told.old for one in waiting for told in rewritings(self._lines(one), one) if told.old not in seen]
             waiting = list(dict.fromkeys(told)) if len(seen) < MOST else []
             seen.update(waiting)
@@ -120,4 +122,4 @@ def _said(line: bytes, commit: "Sha") -> Said | None:
         return None
     if record is None or record.commit != commit:
         return None
-    return Said(record.links, record.source, record.thread, record.validated)
+    return Said(record.links, record.source, record.thread, record.validated, record.repo)
