@@ -1,15 +1,17 @@
 """The threads behind a thread and those that came of it, with the commits of each: what `ampcommit chain` asks."""
 
+from ampcommit.compared import spans
 from ampcommit.errors import MisuseError, RecordError, SetupError
 from ampcommit.escape import terminal
 from ampcommit.gitcmd import Git, clean
 from ampcommit.ledger import Ledger
 from ampcommit.link import named
 from ampcommit.place import Place
+from ampcommit.pulls import Commit, Request, Web, web_of
 from ampcommit.record import Record, Sha, ThreadId
 from ampcommit.rewritten import Rewrite
 from ampcommit.settings import read_settings
-from ampcommit.show import TOLD, show
+from ampcommit.show import TOLD, known
 from ampcommit.sources import Sources, Thread
 from ampcommit.threads import RANK, Chain, walk
 
@@ -24,6 +26,22 @@ LIMIT = 100_000
 _FEW = 6  # so many searches of the ledger cost less than reading every line of it
 
 
+class Pages:
+    """The pages on the web of a thread: what its commits changed together, each of them, and their requests."""
+
+    def __init__(self, compare: str | None, commits: dict[Sha, str], requests: dict[Sha, Request]) -> None:
+        self.compare = compare
+        self.commits = commits
+        self.requests = requests
+
+    def as_dict(self) -> dict[str, object]:
+        """Return what is promised in JSON: each request once."""
+        requests: dict[int, dict[str, object]] = {}
+        for one in self.requests.values():
+            requests.setdefault(one.number, one.as_dict())
+        return {"compare": self.compare, "commits": self.commits, "requests": list(requests.values())}
+
+
 class Lineage:
     """The thread *asked* for, the way up from it (`chain`, `status`), and every thread of the picture in order."""
 
@@ -33,6 +51,7 @@ class Lineage:
         self.chain: list[ThreadId] = [asked]
         self.threads: dict[ThreadId, Thread] = {}
         self.recorded = False  # a record alone tells the chain: which of its threads came from which is not known
+        self.web: dict[ThreadId, Pages] = {}  # of threads with commits, where the clone's forge is known
         self.warnings: list[str] = []
 
 
@@ -73,7 +92,7 @@ def _asked(text: str, environ: "Mapping[str, str]", folder: str, place: Place) -
     if "://" in text:
         return named(text, read_settings(Git(folder, environ), environ, top=place.top).hosts)
     try:
-        shown = show(text, environ, folder).threads
+        shown = known(text, environ, folder).threads
     except MisuseError as error:
         hint = "name a thread, T-…, its link, or a commit as git does"
         raise MisuseError(f"{text!a} is neither a thread nor a commit here", hint=hint) from error
@@ -84,17 +103,70 @@ def _asked(text: str, environ: "Mapping[str, str]", folder: str, place: Place) -
 
 def subjects(found: Lineage, environ: "Mapping[str, str]", folder: str = ".") -> dict[Sha, str]:
     """Return the subjects of the commits in the picture, as far as they are in this clone."""
-    commits = [
-        one for thread in found.threads.values() for one in (*(thread.commits or ()), *thread.rewritten.values())
-    ]
-    if not commits:
+    if not (commits := _commits_of(found)):
         return {}
-    place = Place.of_folder(Git(folder, environ))
-    reader = Git(place.git_dir, clean(environ, place.git_dir))
+    reader = _reader(Place.of_folder(Git(folder, environ)), environ)
+    return {one.commit: one.subject for one in _read(reader, commits)}
+
+
+def described(found: Lineage, environ: "Mapping[str, str]", folder: str = ".") -> dict[Sha, str]:
+    """Add to the picture what the web has of its commits, and return their subjects."""
+    if not (commits := _commits_of(found)):
+        return {}
+    git = Git(folder, environ)
+    place = Place.of_folder(git)
+    web, reader = web_of(git, place, environ), _reader(place, environ)
+    here = {one.commit: one for one in _read(reader, commits, messages=web is not None)}
+    if web:
+        found.web = _pages(found, web, here, reader)
+    return {commit: one.subject for commit, one in here.items()}
+
+
+def add_web(found: Lineage, environ: "Mapping[str, str]", folder: str = ".") -> None:
+    """Add to the picture what the web has of its commits; where git does not answer, nothing is known of that."""
+    try:
+        described(found, environ, folder)
+    except SetupError:
+        found.web = {}
+
+
+def _commits_of(found: Lineage) -> list[Sha]:
+    threads = found.threads.values()
+    return [one for thread in threads for one in (*(thread.commits or ()), *thread.rewritten.values())]
+
+
+def _reader(place: Place, environ: "Mapping[str, str]") -> Git:
+    return Git(place.git_dir, clean(environ, place.git_dir))
+
+
+def _read(reader: Git, commits: "Iterable[Sha]", *, messages: bool = False) -> "Iterator[Commit]":
+    """Yield those of *commits* that are here, their *messages* only where these are wanted."""
     question = ["log", "--no-walk=unsorted", "--ignore-missing", "--no-show-signature", "--encoding=UTF-8", "--stdin"]
+    form = f"--format=%H%x00%P%x00%s%x00{'%B' if messages else ''}"
     asked = "\n".join([*commits, ""]).encode("ascii")
-    lines = reader(*question, "--format=%H %s", stdin=asked, deadline=60).decode("utf-8", "replace").split("\n")
-    return {Sha(commit): subject for commit, _, subject in (line.partition(" ") for line in lines) if commit}
+    fields = reader(*question, "-z", form, stdin=asked, deadline=60).split(b"\0")
+    for commit, parents, subject, message in zip(*[iter(fields)] * 4, strict=False):
+        yield Commit(Sha(commit.decode("ascii")), parents, subject, message)
+
+
+def _pages(found: Lineage, web: Web, here: "Mapping[Sha, Commit]", reader: Git) -> dict[ThreadId, Pages]:
+    """Return the pages of each thread that has commits."""
+    groups = {name: list(one.commits) for name, one in found.threads.items() if one.commits}
+    requests = web.requests(here[one] for one in {one: 0 for its in groups.values() for one in its} if one in here)
+    first = {one.commit: one.parents[0] if one.parents else None for one in here.values()}
+    several = {name: its for name, its in groups.items() if len(its) > 1 and here.keys() >= set(its)}
+    compares = {}
+    for name, (oldest, newest) in spans(reader, several, first).items():
+        if base := first[oldest]:
+            compares[name] = web.forge.compare(base, newest)
+    return {
+        name: Pages(
+            compares.get(name),
+            {one: web.forge.commit(one) for one in its},
+            {one: requests[one] for one in its if one in requests},
+        )
+        for name, its in groups.items()
+    }
 
 
 def lineage(

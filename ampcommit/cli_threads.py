@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ampcommit.cli_options import AsJson
 from ampcommit.errors import MisuseError
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 class Format(StrEnum):
@@ -47,12 +46,13 @@ def chain(
         found = verb.look_up(thread, os.environ, down=down, around=around, ask=ask)
     render.warnings(found.warnings)
     if as_json or (form is Format.JSON and not sequence):
+        verb.add_web(found, os.environ)
         render.print_json(draw.as_json(found))
         return
-    subjects = verb.subjects(found, os.environ)
     if sequence:
-        render.text(draw.sequence(found, subjects))
+        render.text(draw.sequence(found, verb.subjects(found, os.environ)))
     elif form is Format.TREE:
+        subjects = verb.described(found, os.environ)
         render_threads.chain(found, draw.tree(found, subjects, down=down, around=around), up=not (down or around))
     else:
         render.text(draw.mermaid(found) if form is Format.MERMAID else draw.dot(found))

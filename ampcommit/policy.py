@@ -78,6 +78,7 @@ CLONE_BY_NAME: "dict[str, tuple[str, Callable[[str], object], object]]" = {
     "amp": ("amp", str, ""),
     "shareremote": ("shareRemote", str, ""),
     "sign": ("sign", str, ""),
+    "forge": ("forge", _choice("github", "gitlab"), ""),
 }
 """Settings of one clone: a cloned repository must not be able to set them, so `.ampcommit` does not count."""
 

@@ -6,7 +6,7 @@ import sys
 from rich.console import Console
 from rich.text import Text
 
-from ampcommit.escape import terminal
+from ampcommit.escape import PIECE, terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
     from ampcommit.rewritten import Rewrite
     from ampcommit.show import Shown
+
+
+ADDRESS = 10_000
+"""How many characters of an address are shown: half of one leads nowhere."""
 
 
 class Paper(Console):
@@ -45,17 +49,25 @@ def shown(found: "Shown", *, as_json: bool) -> None:
     out.say((found.commit, "bold"), f" {terminal(found.subject)}")
     if not found.threads:
         out.say("no thread is known for this commit: neither a record nor a link in its message")
+        _on_the_web(out, found)
         return
     _labelled(out, "thread", [thread.url for thread in found.threads])
     _labelled(out, "chain", [thread.url for thread in found.chain] + [STATE_TEXT.get(found.chain_state, "")])
     _labelled(out, "found by", [_SOURCE_TEXT.get(str(found.source), str(found.source))])
     _labelled(out, "evidence", [_evidence(found)])
+    _on_the_web(out, found)
     _labelled(out, "made from", list({told.old: _origin(told) for told in found.rewritten}.values()))
 
 
-def _labelled(out: Paper, label: str, texts: list[str]) -> None:
+def _on_the_web(out: Paper, found: "Shown") -> None:
+    _labelled(out, "web", [found.page] if found.page else [], limit=ADDRESS)
+    if request := found.request:
+        _labelled(out, "request", [f"{request.url} ({request.mark} {_KNOWN_BY[request.source]})"], limit=ADDRESS)
+
+
+def _labelled(out: Paper, label: str, texts: list[str], limit: int = PIECE) -> None:
     for text in texts:
-        out.say(f"{label:<9} {terminal(text)}")
+        out.say(f"{label:<9} {terminal(text, limit)}")
         label = ""
 
 
@@ -72,6 +84,13 @@ _SOURCE_TEXT = {
     "rebuilt": "the link in the message, read later",
     "tree": "a recorded commit with the same tree, author and date",
     "patch-id": "a recorded commit with the same patch, author and date",
+}
+
+
+_KNOWN_BY = {
+    "subject": "in the subject",
+    "message": "in the message",
+    "ref": "by a ref that was fetched",
 }
 
 
@@ -101,6 +120,7 @@ def _shown_json(found: "Shown") -> dict[str, object]:
             {"old": told.old, "new": told.new, "command": told.command, "source": told.source}
             for told in found.rewritten
         ],
+        "web": {"commit": found.page, "request": found.request and found.request.as_dict()} if found.page else None,
     }
 
 

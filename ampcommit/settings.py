@@ -97,6 +97,11 @@ class Settings:
                 meaning = tuple(lists[name])
             self.values[name], self.origins[name] = meaning, origin
 
+    def overrule(self, pairs: "Pairs", environ: "Mapping[str, str]") -> None:
+        """Take over what git config, in *pairs* of all its keys, and the environment say."""
+        self.apply([(key[10:], value) for key, value in pairs if key.startswith("ampcommit.")], CONFIG)
+        self.apply(_from_environment(environ), ENVIRONMENT)
+
     def _of_clone(self, key: str, value: str | None, origin: str) -> None:
         if key not in CLONE_BY_NAME:
             self.warnings.append(f"{origin}: unknown key {key!a} does nothing")
@@ -109,7 +114,7 @@ class Settings:
                 self.clone[name] = understood(key, value)
             except ValueError as error:
                 self.warnings.append(f"{origin}: {name} {error}")
-                self.clone[name] = "never"  # only `resolve` has words to misspell, and who did wanted to say one
+                self.clone[name] = "never" if key == "resolve" else ""  # who misspelt it wanted to say one word of two
 
 
 def read_settings(
@@ -124,7 +129,7 @@ def read_settings(
     settings = Settings()
     pairs = None if asked is None else _lines(asked)
     if pairs is None:
-        pairs = _pairs(git("config", "-z", "--get-regexp", PATTERN, ok=(0, 1)))
+        pairs = pairs_of(git("config", "-z", "--get-regexp", PATTERN, ok=(0, 1)))
     for key, value in pairs:
         if key.startswith("remote."):
             settings.remotes[key[7:-4]] = value or ""
@@ -136,8 +141,7 @@ def read_settings(
         settings.apply(_ours(committed, settings), FILE)
     except GitError as error:
         settings.warnings.append(f"{FILE} is broken and not used: {error}")
-    settings.apply([(key[10:], value) for key, value in pairs if key.startswith("ampcommit.")], CONFIG)
-    settings.apply(_from_environment(environ), ENVIRONMENT)
+    settings.overrule(pairs, environ)
     return settings
 
 
@@ -194,13 +198,13 @@ def _policy_file(git: "Git", top: str, index: str | None) -> "tuple[str | None, 
         return staged, _parsed(git, git("cat-file", "blob", staged))
     if not stat.S_ISREG(seen.st_mode) or seen.st_size > _FILE_LIMIT:
         raise GitError("it is not a small regular file")
-    return path, _pairs(git("config", "-z", "--no-includes", "--list", "--file", path))
+    return path, pairs_of(git("config", "-z", "--no-includes", "--list", "--file", path))
 
 
 def _parsed(git: "Git", text: bytes) -> "Pairs":
     """Return the pairs in the *text* of a file."""
     # Not --blob: git takes a byte 0xFF there for the end, and what stands below it for nothing.
-    return _pairs(git("config", "-z", "--no-includes", "--list", "--file", "-", stdin=text))
+    return pairs_of(git("config", "-z", "--no-includes", "--list", "--file", "-", stdin=text))
 
 
 def _maybe_in(index: str) -> bool:
@@ -214,7 +218,7 @@ def _maybe_in(index: str) -> bool:
     return f"{POLICY_FILE}\0".encode() in head or head[4:8] == b"\0\0\0\4" or b"link\0\0" in head
 
 
-def _pairs(listed: bytes) -> "Pairs":
+def pairs_of(listed: bytes) -> "Pairs":
     """Split what `git config -z` printed into keys and values; a key without a value has None."""
     pairs: Pairs = []
     for entry in os.fsdecode(listed).split("\0")[:-1]:

@@ -8,6 +8,7 @@ from ampcommit.ledger import Ledger
 from ampcommit.link import named
 from ampcommit.message import trailers
 from ampcommit.place import Place
+from ampcommit.pulls import Commit, web_of
 from ampcommit.record import Record, Sha, ThreadId, canonical, parsed
 from ampcommit.resolved import Resolved
 from ampcommit.rewritten import Rewrite, origins
@@ -19,6 +20,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
+
+    from ampcommit.pulls import Request
 
 NEWEST = 10_000
 """Recorded commits among which `show` looks for the one that an unknown commit was made from."""
@@ -40,18 +43,36 @@ class Shown:
         self.validated: bool | None = None
         self.records: list[dict[str, Any]] = []  # as they stand in the ledger
         self.rewritten: list[Rewrite] = []  # what led to it, nearest first
+        self.page: str | None = None  # on the web
+        self.request: Request | None = None
 
 
 def show(revision: str, environ: "Mapping[str, str]", folder: str = ".") -> Shown:
-    """Return what is known of the commit that *revision* names."""
+    """Return what is known of the commit that *revision* names, and where it is on the web."""
     git = Git(folder, environ)
     place = Place.of_folder(git)
-    shown, message = _commit(git, place, revision, environ)
+    commit = _commit(git, place, revision, environ)
+    shown = _known(commit, git, place, environ)
+    if web := web_of(git, place, environ):
+        shown.page = web.forge.commit(commit.commit)
+        shown.request = web.requests([commit]).get(commit.commit)
+    return shown
+
+
+def known(revision: str, environ: "Mapping[str, str]", folder: str = ".") -> Shown:
+    """Return what is known here of the commit that *revision* names."""
+    git = Git(folder, environ)
+    place = Place.of_folder(git)
+    return _known(_commit(git, place, revision, environ), git, place, environ)
+
+
+def _known(commit: Commit, git: Git, place: Place, environ: "Mapping[str, str]") -> Shown:
+    shown = Shown(commit.commit, commit.subject)
     ledger = Ledger(place.ledger)
     shown.rewritten = origins(ledger, shown.commit)
     _take(shown, ledger, environ)
     if shown.commit not in [fields["commit"] for fields in shown.records]:
-        _said(shown, message, git, place, environ)
+        _said(shown, commit.message, git, place, environ)
     if not shown.threads and (told := _resembling(shown.commit, ledger, place, environ)):
         shown.rewritten = [told, *origins(ledger, told.old), *shown.rewritten]
         _take(shown, ledger, environ)
@@ -88,7 +109,7 @@ def _resembling(commit: Sha, ledger: Ledger, place: Place, environ: "Mapping[str
     return match.rewrite(commit) if match else None
 
 
-def _commit(git: Git, place: Place, revision: str, environ: "Mapping[str, str]") -> tuple[Shown, bytes]:
+def _commit(git: Git, place: Place, revision: str, environ: "Mapping[str, str]") -> Commit:
     try:
         named = git("rev-parse", "--verify", "--quiet", "--end-of-options", revision).decode("ascii").strip()
         commit = Sha(git("rev-parse", "--verify", "--quiet", f"{named}^{{commit}}").decode("ascii").strip())
@@ -97,9 +118,9 @@ def _commit(git: Git, place: Place, revision: str, environ: "Mapping[str, str]")
             f"there is no commit {revision!a} here", hint="name one as git does: HEAD~1, an id"
         ) from error
     reader = Git(folder=place.git_dir, environ=clean(environ, place.git_dir))
-    listed = reader("log", "-1", "--no-show-signature", "--encoding=UTF-8", "--format=%s%x00%B%x00", commit, "--")
-    subject, message, _ = listed.split(b"\0", 2)
-    return Shown(commit, subject.decode("utf-8", "replace")), message
+    question = ["log", "-1", "--no-show-signature", "--encoding=UTF-8", "--format=%P%x00%s%x00%B%x00"]
+    parents, subject, message, _ = reader(*question, commit, "--").split(b"\0", 3)
+    return Commit(commit, parents, subject, message)
 
 
 def _understood(line: bytes, fields: "dict[str, Any]") -> Record | None:
@@ -193,7 +214,7 @@ def _full(commit: str, environ: "Mapping[str, str]", folder: str) -> str:
     if full := Sha.maybe(commit.lower()):
         return full
     git = Git(folder, environ)
-    return _commit(git, Place.of_folder(git), commit, environ)[0].commit
+    return _commit(git, Place.of_folder(git), commit, environ).commit
 
 
 def _thread(text: str, environ: "Mapping[str, str]", folder: str) -> str:

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ampcommit.ampcli import Amp, record
-from ampcommit.chain import Lineage, lineage, look_up, subjects
-from ampcommit.draw import tree
+from ampcommit.chain import Lineage, add_web, described, lineage, look_up, subjects
+from ampcommit.draw import as_json, tree
 from ampcommit.errors import AmpcommitError, LedgerError, MisuseError, RemoteError, SetupError
 from ampcommit.ledger import Ledger
 from ampcommit.place import Place
@@ -967,6 +967,208 @@ def test_a_thousand_subjects(repo: Repo) -> None:
     found = subjects(pictured(*ids), os.environ, str(repo.path))
 
     assert list(found.values()) == [f"Number {at}" for at in range(1, 1001)]
+
+
+# --- pages on the web
+
+HUB = "https://github.com/owner/repo"
+
+
+class Worked:
+    """A repository with commits of threads, which a ledger knows."""
+
+    def __init__(self, repo: Repo, ledger: Ledger) -> None:
+        self.repo = repo
+        self.ledger = ledger
+        repo("remote", "add", "origin", f"{HUB}.git")
+
+    def add(self, thread: str | None, subject: str) -> str:
+        """Make a commit of *thread*, or one of nobody's."""
+        self.repo.commit("-q", "-m", subject)
+        if thread:
+            self.ledger.append(record_of(Sha(self.repo.head()), thread))
+        return self.repo.head()
+
+    def pages(self, *threads: str) -> list[dict[str, object] | None]:
+        """Return what the JSON says of the web for each of *threads*."""
+        pages = []
+        for thread in threads:
+            found = picture(thread, self.ledger)
+            add_web(found, os.environ, str(self.repo.path))
+            pages += [one["web"] for one in json.loads(json.dumps(as_json(found)))["threads"]]
+        return pages
+
+
+@pytest.fixture
+def worked(repo: Repo, ledger: Ledger) -> Worked:
+    """An empty repository that has its origin on GitHub."""
+    return Worked(repo, ledger)
+
+
+def links(*commits: str) -> dict[str, str]:
+    """Return the pages of *commits* on GitHub."""
+    return {one: f"{HUB}/commit/{one}" for one in commits}
+
+
+def test_the_pages_of_a_thread(worked: Worked) -> None:
+    """From before its first commit to its last, each commit, and each request once."""
+    base = worked.add(None, "Base")
+    first = worked.add(CHILD, "Add the parser (#12)")
+    other = worked.add(OTHER, "Something else (#13)")
+    second = worked.add(CHILD, "Add the scanner (#14)")
+    last = worked.add(CHILD, "Mend the parser (#12)")
+
+    def request(at: int) -> dict[str, object]:
+        return {"number": at, "url": f"{HUB}/pull/{at}", "source": "subject"}
+
+    assert worked.pages(CHILD, OTHER, PARENT) == [
+        {
+            "compare": f"{HUB}/compare/{base}...{last}",
+            "commits": links(first, second, last),
+            "requests": [request(12), request(14)],
+        },
+        {
+            "compare": None,
+            "commits": links(other),
+            "requests": [request(13)],
+        },
+        None,
+    ]
+
+
+def test_the_order_of_the_ledger_is_not_that_of_history(worked: Worked) -> None:
+    """What was recorded late may be the oldest; git knows."""
+    base, first, last = (worked.add(None, name) for name in ("Base", "First", "Last"))
+    for one in (last, first):
+        worked.ledger.append(record_of(Sha(one), CHILD))
+    [pages] = worked.pages(CHILD)
+
+    assert pages
+    assert pages["compare"] == f"{HUB}/compare/{base}...{last}"
+
+
+def test_commits_on_two_branches_have_no_common_page(worked: Worked) -> None:
+    """What is no one line of history cannot be compared, and neither can what is not here or begins it."""
+    base = worked.add(None, "Base")
+    one, beside = worked.add(CHILD, "One"), worked.add(OTHER, "Beside")
+    worked.repo("checkout", "-q", "--detach", base)
+    two, third = worked.add(CHILD, "Two"), worked.add(PARENT, "Three")
+    worked.ledger.append(record_of(sha(7), OTHER), record_of(Sha(base), PARENT))
+
+    assert worked.pages(CHILD, OTHER, PARENT) == [
+        {"compare": None, "commits": links(one, two), "requests": []},
+        {"compare": None, "commits": links(beside, sha(7)), "requests": []},
+        {"compare": None, "commits": links(third, base), "requests": []},
+    ]
+
+
+def test_what_was_rewritten_has_no_page(worked: Worked) -> None:
+    """Only what a commit became in the end is looked for on the web."""
+    old, new = worked.add(CHILD, "Old"), worked.add(CHILD, "New")
+    worked.ledger.append(Rewrite(old=Sha(old), new=Sha(new), command="rebase", source="git", time="", by=""))
+
+    assert worked.pages(CHILD) == [{"compare": None, "commits": links(new), "requests": []}]
+
+
+@pytest.mark.parametrize(
+    "origin", ["/srv/git/repo.git", "https://git.corp.example/owner/repo", "work:owner/repo", "ext::sh -c false"]
+)
+def test_without_a_known_forge_there_are_no_pages(worked: Worked, origin: str) -> None:
+    """Unknown is null."""
+    worked.repo("remote", "set-url", "origin", origin)
+    worked.add(CHILD, "Add the parser (#12)")
+
+    assert worked.pages(CHILD) == [None]
+
+
+def test_gitlab_says_it_in_the_merge(worked: Worked) -> None:
+    """The whole message of a merge is read where it may tell."""
+    worked.repo("remote", "set-url", "origin", "git@gitlab.com:group/sub/repo.git")
+    base = worked.add(None, "Base")
+    worked.repo("checkout", "-q", "--detach")
+    worked.add(None, "Side")
+    worked.repo("checkout", "-q", "main")
+    worked.repo("merge", "-q", "--no-ff", "-m", "Merge it\n\nSee merge request group/sub/repo!7", "HEAD@{1}")
+    merge = worked.repo.head()
+    worked.ledger.append(record_of(Sha(merge), CHILD))
+    page = "https://gitlab.com/group/sub/repo/-"
+
+    assert base != merge
+    assert worked.pages(CHILD) == [
+        {
+            "compare": None,
+            "commits": {merge: f"{page}/commit/{merge}"},
+            "requests": [{"number": 7, "url": f"{page}/merge_requests/7", "source": "message"}],
+        }
+    ]
+
+
+def test_the_tree_shows_what_no_subject_says(worked: Worked) -> None:
+    """One line leads to the work of a thread; a request that its subject names is not named twice."""
+    base, first = worked.add(None, "Base"), worked.add(CHILD, "Add the parser (#12)")
+    last = worked.add(CHILD, "Mend it")
+    worked.repo("update-ref", "refs/pull/14/head", last)
+    found = picture(CHILD, worked.ledger)
+    seen = described(found, os.environ, str(worked.repo.path))
+
+    assert seen == {first: "Add the parser (#12)", last: "Mend it"}
+    assert list(tree(found, seen)) == [
+        url(CHILD),
+        f"   {first[:12]} Add the parser (#12)",
+        f"   {last[:12]} Mend it (#14 by ref)",
+        f"   {HUB}/compare/{base}...{last}",
+    ]
+
+
+def test_without_commits_nothing_is_looked_for(repo: Repo, tmp_path: Path) -> None:
+    """A picture without commits has no pages, wherever it is drawn, and needs no repository for that."""
+    repo("remote", "add", "origin", HUB)
+    for folder in (repo.path, tmp_path):
+        found = pictured()
+        add_web(found, os.environ, str(folder))
+        assert (found.web, described(found, os.environ, str(folder))) == ({}, {})
+
+
+def test_many_commits_cost_few_questions(worked: Worked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many commits and threads: their messages, the remote, the refs, what they contain, what lies between."""
+    worked.add(None, "Base")
+    for at in range(30):
+        worked.add([CHILD, OTHER, PARENT][at % 3], f"Number {at}")
+    worked.repo("update-ref", "refs/pull/1/head", worked.repo.head())
+    worked.repo("update-ref", "refs/remotes/origin/HEAD", worked.repo("rev-parse", "HEAD~5"))
+    log, real = tmp_path / "asked", shutil.which("git")
+    (tmp_path / "git").write_text(f"#!/bin/sh\necho x >>'{log}'\nexec {real} \"$@\"\n")
+    (tmp_path / "git").chmod(0o755)
+    found = picture(CHILD, worked.ledger)
+    found.threads |= picture(OTHER, worked.ledger).threads | picture(PARENT, worked.ledger).threads
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    add_web(found, os.environ, str(worked.repo.path))
+
+    assert [len(pages.commits) for pages in found.web.values()] == [10, 10, 10]
+    assert [len(pages.requests) for pages in found.web.values()] == [1, 2, 2]
+    assert all(pages.compare for pages in found.web.values())
+    assert len(log.read_text().split()) <= 3 + 5  # where we are, and the questions above
+
+
+def test_a_repository_that_cannot_be_read_has_no_pages(worked: Worked) -> None:
+    """What git cannot read is no reason to say less of threads."""
+    worked.add(CHILD, "Add the parser (#12)")
+    found = picture(CHILD, worked.ledger)
+    found.web = {}
+    (worked.repo.path / ".git" / "config").write_text("[broken\n")
+    add_web(found, os.environ, str(worked.repo.path))
+
+    assert found.web == {}
+
+
+def test_a_secret_in_the_remote_is_never_shown(worked: Worked) -> None:
+    """S15: a token in an address stays where it is."""
+    worked.repo("remote", "set-url", "origin", "https://user:ghp_secret@github.com/owner/repo.git")
+    worked.add(CHILD, "Add the parser")
+    [pages] = worked.pages(CHILD)
+
+    assert pages
+    assert "secret" not in json.dumps(pages)
 
 
 # --- Amp is asked

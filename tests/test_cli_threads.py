@@ -133,6 +133,29 @@ def test_what_went_wrong_while_asking_is_a_warning(
 
 
 @pytest.mark.usefixtures("january")
+def test_chain_leads_to_the_web(run: Run, repo: Repo) -> None:
+    """The tree and the JSON have the pages of commits; neither shows who asks the remote for them."""
+    repo("remote", "add", "origin", "https://user:ghp_secret@github.com/owner/repo.git")
+    repo.commit("-q", "-m", "Base")
+    run("install")
+    for subject in ("Add the parser (#12)", "Mend the parser"):
+        repo.commit("-q", "-m", subject, "-m", f"Amp-Thread-ID: {url(CHILD)}")
+    base, last = repo("rev-parse", "HEAD~2"), repo.head()
+    page = "https://github.com/owner/repo"
+    compare = f"{page}/compare/{base}...{last}"
+    tree, shown = run("chain")[1], run("show")[1]
+    child, parent = data(run("chain", "--json"))["threads"]
+
+    assert compare in [line.removeprefix("│").strip() for line in tree.splitlines()]
+    assert f"web       {page}/commit/{last}" in shown.splitlines()
+    assert (child["web"]["compare"], list(child["web"]["commits"])) == (compare, [repo.head("%P"), last])
+    assert child["web"]["requests"] == [{"number": 12, "url": f"{page}/pull/12", "source": "subject"}]
+    assert parent["web"] is None
+    everything = [run(*args)[1] for args in (["chain", "--json"], ["show", "--json"], ["chain", "--format=dot"])]
+    assert "secret" not in "".join([*everything, tree, shown])
+
+
+@pytest.mark.usefixtures("january")
 def test_resolve_says_what_became_of_each(run: Run) -> None:
     """Exit 5 where Amp or the way to it left something open."""
     assert run("resolve", CHILD) == (0, f"{CHILD} complete, 2 threads\n", "")

@@ -343,6 +343,7 @@ def test_the_json_is_the_promise(tmp_path: Path) -> None:
                     "source": "local",
                     "commits": [sha(1)],
                     "rewritten": {},
+                    "web": None,
                 },
                 {
                     "thread": PARENT,
@@ -352,6 +353,7 @@ def test_the_json_is_the_promise(tmp_path: Path) -> None:
                     "source": "local",
                     "commits": [],
                     "rewritten": {},
+                    "web": None,
                 },
             ],
         }
@@ -376,6 +378,7 @@ def test_what_is_unknown_is_null() -> None:
                 "source": None,
                 "commits": None,
                 "rewritten": {},
+                "web": None,
             }
         ],
     }

@@ -29,6 +29,7 @@ def test_the_keys_are_those_of_the_docs() -> None:
         ("record", "off", False),
         ("record", None, True),
         ("evidence", "off", "off"),
+        ("forge", "gitlab", "gitlab"),
     ],
 )
 def test_a_value_is_understood(key: str, value: str | None, meaning: object) -> None:
@@ -54,6 +55,9 @@ def test_a_value_is_understood(key: str, value: str | None, meaning: object) -> 
         ("exempt", f"before:{'a' * 39}"),
         ("record", "perhaps"),
         ("evidence", "0.5"),
+        ("forge", "bitbucket"),
+        ("forge", ""),
+        ("forge", None),
     ],
 )
 def test_what_is_no_value_says_what_it_must_be(key: str, value: str | None) -> None:

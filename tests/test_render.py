@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from ampcommit import render
+from ampcommit.pulls import Request
 from ampcommit.record import Sha, ThreadId
 from ampcommit.rewritten import Rewrite
 from ampcommit.show import Shown
+from ampcommit.weblinks import Forge
 from tests.conftest import CHILD, PARENT, url
 
 Capture = pytest.CaptureFixture[str]
@@ -140,6 +142,7 @@ def test_the_json_of_a_commit(capsys: Capture) -> None:
         "source": "env",
         "records": [{"time": "2026-11-20T08:15:30Z"}],
         "rewritten": [],
+        "web": None,
     }
 
 
@@ -161,6 +164,40 @@ def test_what_a_commit_was_made_from_is_shown(capsys: Capture, command: str | No
 
     render.shown(known(rewritten=[told]), as_json=True)
     assert data(capsys)["rewritten"] == [{"old": told.old, "new": told.new, "command": command, "source": source}]
+
+
+HUB, LAB = Forge("github", "https://github.com/owner/repo"), Forge("gitlab", "https://gitlab.com/group/repo")
+
+
+@pytest.mark.parametrize(
+    ("request_", "says"),
+    [
+        (Request(HUB, 12, "subject"), "request   https://github.com/owner/repo/pull/12 (#12 in the subject)"),
+        (Request(HUB, 12, "ref"), "request   https://github.com/owner/repo/pull/12 (#12 by a ref that was fetched)"),
+        (Request(LAB, 7, "message"), "request   https://gitlab.com/group/repo/-/merge_requests/7 (!7 in the message)"),
+        (None, None),
+    ],
+)
+@pytest.mark.parametrize("threads", [[ThreadId(CHILD)], []], ids=["with a thread", "without"])
+def test_where_a_commit_is_on_the_web(
+    capsys: Capture, request_: Request | None, says: str | None, threads: list[ThreadId]
+) -> None:
+    """Its page, its request and how that is known, in both forms, also where no thread is known."""
+    page = HUB.commit("ab" * 20)
+    render.shown(known(threads=threads, page=page, request=request_), as_json=False)
+    expected = [f"web       {page}", *([says] if says else [])]
+    assert seen(capsys)[-len(expected) :] == expected
+
+    render.shown(known(threads=threads, page=page, request=request_), as_json=True)
+    assert data(capsys)["web"] == {"commit": page, "request": request_ and request_.as_dict()}
+
+
+def test_a_long_address_is_shown_whole(capsys: Capture) -> None:
+    """Half an address leads nowhere."""
+    page = Forge("gitlab", f"https://gitlab.com/{'/'.join(['group'] * 200)}/repo").commit("ab" * 20)
+    render.shown(known(page=page), as_json=False)
+
+    assert seen(capsys)[-1] == f"web       {page}"
 
 
 def test_what_is_unknown_is_null_in_json(capsys: Capture) -> None:

@@ -274,7 +274,8 @@ def test_an_unknown_key_is_never_passed_over_in_silence(here: Repo, source: str)
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("resolve", "never"), ("amp", "/opt/amp"), ("shareRemote", "x"), ("sign", "x")]
+    ("key", "value"),
+    [("resolve", "never"), ("amp", "/opt/amp"), ("shareRemote", "x"), ("sign", "x"), ("forge", "gitlab")],
 )
 def test_a_cloned_repository_cannot_set_up_the_clone(here: Repo, key: str, value: str) -> None:
     """What concerns one clone alone is ignored in the file with a warning, and fine in git's configuration."""
@@ -300,6 +301,14 @@ def test_a_setting_of_the_clone_that_cannot_be_used_is_said(here: Repo) -> None:
         ["git config: resolve must be background or never"],
         "never",
     )
+
+
+def test_a_forge_that_nobody_knows_is_said(here: Repo) -> None:
+    """A misspelt one is none, and nobody is told of pages that are not there."""
+    put(here, CONFIG, "forge", "GitLab")
+    found = read()
+
+    assert (found.warnings, found.clone["forge"]) == (["git config: forge must be github or gitlab"], "")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from ampcommit.ledger import Ledger
 from ampcommit.rebuild import rebuild
 from ampcommit.record import Sha, ThreadId
 from ampcommit.resolved import Resolved
-from ampcommit.show import NEWEST, Shown, ledger_of, listed, show
+from ampcommit.show import NEWEST, Shown, known, ledger_of, listed, show
 from tests.conftest import CHILD, OTHER, PARENT, Repo, url
 from tests.test_changes import commit_of
 from tests.test_rewritten import became
@@ -368,6 +369,99 @@ def test_what_cannot_be_compared_is_unknown(copied: Repo, monkeypatch: pytest.Mo
     monkeypatch.setattr(tempfile, "tempdir", "/nonexistent")
 
     assert (shown(copied, "moved").threads, shown(copied, "HEAD").threads) == ([], [CHILD])
+
+
+# Where it is on the web.
+
+HUB = "https://github.com/owner/repo"
+
+
+def on_the_web(repo: Repo, revision: str = "HEAD") -> tuple[str | None, dict[str, object] | None]:
+    """Return the page of a commit, and its request."""
+    found = shown(repo, revision)
+    return found.page, found.request.as_dict() if found.request else None
+
+
+@pytest.mark.parametrize(
+    ("origin", "base"),
+    [
+        ("https://github.com/owner/repo.git", HUB),
+        ("https://user:ghp_secret@github.com/owner/repo.git", HUB),
+        ("ssh://git@ssh.github.com:443/owner/repo.git", HUB),
+        ("git@github.com:owner/repo.git", HUB),
+        ("https://github.corp.example:8443/owner/repo", "https://github.corp.example:8443/owner/repo"),
+    ],
+)
+def test_a_commit_on_github(linked: Repo, origin: str, base: str) -> None:
+    """Its page, and the request that its subject names, whichever way the remote is written."""
+    linked("remote", "add", "origin", origin)
+    linked.commit("-q", "-m", "Add the scanner (#12)")
+
+    assert on_the_web(linked) == (
+        f"{base}/commit/{linked.head()}",
+        {"number": 12, "url": f"{base}/pull/12", "source": "subject"},
+    )
+    assert on_the_web(linked, "HEAD^") == (f"{base}/commit/{linked('rev-parse', 'HEAD^')}", None)
+
+
+def test_a_commit_on_gitlab(linked: Repo) -> None:
+    """Subgroups belong to the address; a merge names its request in its message."""
+    linked("remote", "add", "origin", "git@gitlab.com:group/sub/repo.git")
+    base = "https://gitlab.com/group/sub/repo/-"
+    copy = linked("commit-tree", "-p", "HEAD", "-m", "Side", "HEAD^{tree}")
+    linked("merge", "-q", "--no-ff", "-m", "Merge it\n\nSee merge request group/sub/repo!7", copy)
+
+    assert on_the_web(linked) == (
+        f"{base}/commit/{linked.head()}",
+        {"number": 7, "url": f"{base}/merge_requests/7", "source": "message"},
+    )
+
+
+@pytest.mark.parametrize("origin", ["", "/srv/repo.git", "https://git.corp.example/owner/repo", "work:owner/repo"])
+def test_a_commit_that_is_nowhere_on_the_web(linked: Repo, origin: str) -> None:
+    """No remote, one on this machine, a forge that nobody names: nothing is guessed."""
+    if origin:
+        linked("remote", "add", "origin", origin)
+    linked.commit("-q", "-m", "Add the scanner (#12)")
+
+    assert on_the_web(linked) == (None, None)
+
+
+def test_a_request_is_known_by_its_ref(linked: Repo) -> None:
+    """Also for a commit of which no thread is known."""
+    linked("remote", "add", "origin", HUB)
+    other = linked("commit-tree", "-m", "Another story", "HEAD^{tree}")
+    linked("update-ref", "refs/pull/3/head", other)
+
+    assert shown(linked, other).threads == []
+    assert on_the_web(linked, other)[1] == {"number": 3, "url": f"{HUB}/pull/3", "source": "ref"}
+
+
+def test_the_web_costs_three_questions_at_most(linked: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The remote, the refs, what they contain; without refs of requests one less, without a remote only the first."""
+    log, real = tmp_path / "asked", shutil.which("git")
+    (tmp_path / "git").write_text(f"#!/bin/sh\necho x >>'{log}'\nexec {real} \"$@\"\n")
+    (tmp_path / "git").chmod(0o755)
+    path = os.environ["PATH"]
+
+    def more() -> int:
+        counts = []
+        monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{path}")
+        for look in (known, show):
+            log.write_text("")
+            look("HEAD", os.environ, str(linked.path))
+            counts.append(len(log.read_text().split()))
+        monkeypatch.setenv("PATH", path)
+        return counts[1] - counts[0]
+
+    assert more() == 1
+    linked("remote", "add", "origin", HUB)
+    assert more() == 2
+    linked("update-ref", "refs/remotes/origin/HEAD", "HEAD")
+    linked("update-ref", "refs/pull/3/head", linked("commit-tree", "-p", "HEAD", "-m", "Next", "HEAD^{tree}"))
+    assert more() == 3
+    linked.commit("-q", "-m", "Add the scanner (#12)")
+    assert more() == 1
 
 
 # Records as they are.
