@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 
+from ampcommit.cli_options import insist
 from ampcommit.errors import MisuseError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     from ampcommit.history import History
@@ -20,24 +21,18 @@ if TYPE_CHECKING:
     from ampcommit.verdict import Report
 
 
-def _insist(value: str | None) -> str | None:
-    if value == "":
-        raise typer.BadParameter("must not be empty")  # a variable of a script that was never set
-    return value
-
-
 _Range = Annotated[
-    str | None, typer.Argument(metavar="RANGE", callback=_insist, help="Commits: A..B, A...B, or one revision.")
+    str | None, typer.Argument(metavar="RANGE", callback=insist, help="Commits: A..B, A...B, or one revision.")
 ]
 _All = Annotated[bool, typer.Option("--all", help="All branches, tags and HEAD.")]
 _Stdin = Annotated[bool, typer.Option("--stdin", help="Ids, or lines of pre-receive or pre-push.")]
 _Message = Annotated[
     str | None,
-    typer.Option("--message", metavar="FILE", callback=_insist, help="Judge this message; - reads stdin."),
+    typer.Option("--message", metavar="FILE", callback=insist, help="Judge this message; - reads stdin."),
 ]
 _PolicyFrom = Annotated[
     str | None,
-    typer.Option("--policy-from", metavar="COMMIT", callback=_insist, help="Take the policy committed there."),
+    typer.Option("--policy-from", metavar="COMMIT", callback=insist, help="Take the policy committed there."),
 ]
 _AllowFixup = Annotated[bool, typer.Option("--allow-fixup", help="Let the policy exempt fixups.")]
 _MinCoverage = Annotated[
@@ -47,9 +42,10 @@ _Format = Annotated[str, typer.Option("--format", metavar="FORMAT", help="text, 
 _AsJson = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
 _Output = Annotated[
     str | None,
-    typer.Option("--output", metavar="FILE", callback=_insist, help="Write the report there, whole or not."),
+    typer.Option("--output", metavar="FILE", callback=insist, help="Write the report there, whole or not."),
 ]
 _MaxFindings = Annotated[int | None, typer.Option(metavar="N", min=0, help="Print at most so many findings.")]
+_Online = Annotated[bool, typer.Option("--online", help="Ask Amp about the threads, too: AC401, AC402.")]
 _Quiet = Annotated[bool, typer.Option("--quiet", help="Print only what fails.")]
 
 
@@ -67,6 +63,7 @@ def verify(
     as_json: _AsJson = False,
     output: _Output = None,
     max_findings: _MaxFindings = None,
+    online: _Online = False,
     quiet: _Quiet = False,
 ) -> None:
     """
@@ -76,23 +73,33 @@ def verify(
     """
     if (commits is not None) + everything + stdin + (message is not None) > 1:
         raise MisuseError("only one thing can be checked", hint="name a RANGE, --all, --stdin, or --message FILE")
-    if message and (policy_from or allow_fixup or min_coverage is not None):
+    if message and (policy_from or allow_fixup or min_coverage is not None or online):
         hint = "a message is judged by the policy of the hooks here"
-        raise MisuseError("--policy-from, --allow-fixup and --min-coverage are about commits", hint=hint)
+        raise MisuseError("--policy-from, --allow-fixup, --min-coverage and --online are about commits", hint=hint)
     from ampcommit.report import EVERY, publish
 
     form = "json" if as_json else form
     if message:
         judging = _of_message(message)
     else:
-        from ampcommit import verify as verb
-
         asking = partial(_asked, commits=commits, everything=everything, stdin=stdin)
-        judged = partial(verb.commits, allow_fixup=allow_fixup, policy_from=policy_from or "")
-        judging = judged(asking, os.environ, min_coverage=min_coverage, every=form in EVERY, begun=context.obj)
+        judged = partial(_of_commits(online), allow_fixup=allow_fixup, policy_from=policy_from or "")
+        every = online or form in EVERY
+        judging = judged(asking, os.environ, min_coverage=min_coverage, every=every, begun=context.obj)
     with judging as report:
         publish(report, form, output=output or "", max_findings=max_findings, quiet=quiet, environ=os.environ)
     raise typer.Exit(report.exit_code)
+
+
+def _of_commits(online: bool) -> "Callable[..., AbstractContextManager[Report]]":
+    """Return what judges commits; *online*: with what Amp says of their threads."""
+    from ampcommit import verify as verb
+
+    if not online:
+        return verb.commits
+    from ampcommit.online import Online  # httpx costs the others nothing
+
+    return partial(verb.commits, also=Online(os.environ))
 
 
 def _of_message(path: str) -> "AbstractContextManager[Report]":

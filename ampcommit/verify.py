@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ampcommit.batch import Commit, Told
     from ampcommit.ranges import Asked
 
+    Also = Callable[[Iterator[Verdict | int], list[str]], Iterator[Verdict | int]]
+
 AGENT = b"amp <amp@ampcode.com>"
 """The co-author that Amp's own rewrite of a commit names, in lower case."""
 
@@ -55,6 +57,7 @@ def commits(
     policy_from: str = "",
     min_coverage: int | None = None,
     every: bool = True,
+    also: "Also | None" = None,
 ) -> "Iterator[Report]":
     """
     Judge the commits that *asking* finds in the clone's history; the verdicts can be read in the `with` block.
@@ -63,7 +66,7 @@ def commits(
     clone, its configuration and its environment say does not count. *allow_fixup* lets the policy exempt fixups,
     which belong into no branch that others build on. With *min_coverage* only the share of linked commits counts.
     Without *every* the verdicts of commits that pass beyond doubt are counted, and not there to be read. Who has
-    begun with `reading` hands that over.
+    begun with `reading` hands that over. *also* is what adds findings of its own to the verdicts, if they are judged.
     """
     with nullcontext(begun) if begun else reading(environ, folder) as (place, history):
         asked = asking(history)
@@ -73,11 +76,14 @@ def commits(
             settings.values["exempt"] = tuple(kind for kind in settings.exempt if kind != "fixup")
         notices = [*asked.notices, *settings.warnings, *_changes(history, asked.ranges, source)]
         judge = _Judge(history, settings, Records(Ledger(place.ledger)), asked.bot, lenient=min_coverage is not None)
+        verdicts = judge.verdicts(asked.ranges, every=every)
+        if also and settings.mode != "off":
+            verdicts = also(verdicts, notices)
         yield Report(
             asked.name,
             settings.mode,
             source if settings.file else None,
-            _noted(judge.verdicts(asked.ranges, every=every), asked, notices),
+            _noted(verdicts, asked, notices),
             notices=notices,
             min_coverage=min_coverage,
         )

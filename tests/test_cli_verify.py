@@ -373,7 +373,7 @@ def test_the_help_is_tidy(run: Run) -> None:
     options = [line.split() for line in lines if line.startswith("│ --")]
     assert [words[1] for words in options] == [
         *("--all", "--stdin", "--message", "--policy-from", "--allow-fixup", "--min-coverage", "--format", "--json"),
-        *("--output", "--max-findings", "--quiet", "--help"),
+        *("--output", "--max-findings", "--online", "--quiet", "--help"),
     ]
     assert all(len(words) > 4 for words in options)
     assert "verify [OPTIONS] [RANGE]" in done.out
