@@ -15,6 +15,7 @@ import pytest
 import ampcommit
 from ampcommit import __version__, commit_rules, errors, install, shim
 from ampcommit.errors import AmpcommitError
+from ampcommit.online import Online
 from tests.conftest import AMP, CHILD, ROOT, Repo
 
 PACKAGE = Path(ampcommit.__file__).parent
@@ -32,7 +33,7 @@ STANDARD = {"_collections_abc", "_stat", "fcntl", "genericpath", "os", "os.path"
 DIGESTS = {"_sha2", "_sha256"}
 
 COMMANDS = ["install", "uninstall", "status", "doctor", "hook", "verify", "show", "demo"]
-COMMANDS += ["chain", "resolve", "use", "current"]
+COMMANDS += ["chain", "resolve", "use", "current", "sync", "stats"]
 COMMANDS += ["ledger check", "ledger list", "ledger path", "ledger rebuild"]
 
 
@@ -122,7 +123,14 @@ def test_contracts_hold() -> None:
 
 @pytest.mark.parametrize(
     ("module", "line"),
-    [("record", "import ampcommit.hook"), ("rules", "import typer"), ("show", "import rich"), ("ledger", "import git")],
+    [
+        ("record", "import ampcommit.hook"),
+        ("rules", "import typer"),
+        ("show", "import rich"),
+        ("ledger", "import git"),
+        ("client", "import httpx"),
+        ("store", "import pydantic"),
+    ],
 )
 def test_contracts_break_when_they_should(tmp_path: Path, module: str, line: str) -> None:
     """An import that the floors forbid is found: the contracts are no decoration."""
@@ -253,7 +261,8 @@ def test_every_command_is_explained() -> None:
 def test_every_finding_has_its_page() -> None:
     """A code that a check can yield is explained in docs/findings.md."""
     pages = set(re.findall(r"^## (AC\d+)", (ROOT / "docs" / "findings.md").read_text(), re.MULTILINE))
-    yielded = {code for check in commit_rules.CHECKS for code in re.findall(r"AC\d+", check.__doc__ or "")}
+    checks = [*commit_rules.CHECKS, Online]
+    yielded = {code for check in checks for code in re.findall(r"AC\d+", check.__doc__ or "")}
 
     assert yielded == pages
 
