@@ -1160,9 +1160,11 @@ def test_no_situation_is_forgotten() -> None:
     assert found == wanted
 
 
-@pytest.mark.parametrize(("kind", "last"), [("E", 44), ("F", 12), ("C", 20)], ids=["places", "no commit", "crashes"])
+@pytest.mark.parametrize(
+    ("kind", "last"), [("E", 44), ("F", 12), ("C", 20), ("N", 12)], ids=["places", "no commit", "crashes", "network"]
+)
 def test_no_situation_of_other_kinds_is_forgotten(kind: str, last: int) -> None:
-    """Every other situation of git's is named by a test, in its sentence or its id, or docs/limits.md says why not."""
+    """Every other situation is named by a test, in its sentence or its id, or docs/limits.md says why not."""
     texts = [(ROOT / "docs" / "limits.md").read_text()]
     for path in (ROOT / "tests").glob("test_*.py"):
         nodes = ast.walk(ast.parse(path.read_text()))
