@@ -166,7 +166,7 @@ class Exchange:
             except TimeoutError:
                 raise _Trouble(f"did not answer in {self._patience.deadline:g} seconds", hint=_LATER) from None
             except (httpx.RequestError, UnicodeError) as error:
-                raise _failure(error, _where(str(request.url))) from None
+                raise _failure(error, _where(request.url)) from None
         if answer.status == 429 or answer.status >= 500:
             raise _Trouble(f"answered {answer.status}", hint=_LATER, wait=_asked_wait(answer))
         return answer
@@ -181,16 +181,16 @@ class Exchange:
 
     async def _body(self, response: httpx.Response) -> bytes:
         """Return the decoded body. Decoding is ours: httpx makes a thousand bytes of one, and layer upon layer."""
-        where, limit = _where(str(response.url)), self._patience.body
+        limit = self._patience.body
         coding = response.headers.get("content-encoding", "identity").lower()
         if coding not in ("identity", "gzip"):
-            raise RemoteError(f"{where} answered in a coding that nobody asked for", hint=_REPORT)
+            raise RemoteError(f"{_where(response.url)} answered in a coding that nobody asked for", hint=_REPORT)
         unpack = zlib.decompressobj(_GZIP) if coding == "gzip" else None
         body = bytearray()
         async for piece in cast("httpx.AsyncByteStream", response.stream):
             body += piece if unpack is None else _unpacked(unpack, piece, limit - len(body) + 1)
             if len(body) > limit:
-                raise RemoteError(f"{where} answered with more than {limit} bytes", hint=_REPORT)
+                raise RemoteError(f"{_where(response.url)} answered with more than {limit} bytes", hint=_REPORT)
         if unpack is not None and body and not unpack.eof:  # of nothing, some servers say that it is packed
             raise _Trouble("broke off within its answer")
         return bytes(body)
@@ -220,9 +220,9 @@ def _client(patience: Patience, concurrent: int, transport: httpx.AsyncBaseTrans
     return client
 
 
-def _where(url: str) -> str:
+def _where(url: httpx.URL | str) -> str:
     """Return host and path of *url*, without the query: a cursor could be a secret."""
-    parts = urlsplit(url)
+    parts = urlsplit(str(url))
     return terminal(f"{parts.netloc.rpartition('@')[2]}{parts.path}")
 
 
@@ -233,7 +233,7 @@ async def _refuse_redirect(response: httpx.Response) -> None:
         host = urlsplit(response.headers.get("location", "")).hostname or "itself"
     except ValueError:
         host = "nowhere"
-    where, status = _where(str(response.url)), response.status_code
+    where, status = _where(response.url), response.status_code
     raise RemoteError(
         f"{where} points to {terminal(host, 100)} (status {status}): nothing is sent there",
         hint="look at AMP_URL and AMPCOMMIT_TOKEN_URL",
