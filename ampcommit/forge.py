@@ -14,7 +14,6 @@ from ampcommit.record import Sha
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import NoReturn
 
 EVENT_LIMIT = 32 * 1024 * 1024
 """Bytes of GitHub's event file that we read; GitHub itself sends no event of more than 25 MB."""
@@ -163,16 +162,12 @@ class _Event:
 
 
 def _decoded(text: bytes) -> object:
-    import json  # only where GitHub asks
+    from ampcommit.jsontext import decoded  # only where GitHub asks
 
     try:
-        return json.loads(text.decode("utf-8"), parse_constant=_no_json, object_pairs_hook=_unambiguous)
-    except (ValueError, RecursionError) as error:
+        return decoded(text, object_pairs_hook=_unambiguous)
+    except ValueError as error:
         raise SetupError("the event file is not JSON", hint=_EVENT_HINT) from error
-
-
-def _no_json(constant: str) -> "NoReturn":
-    raise ValueError(f"{constant} is not JSON")
 
 
 def _unambiguous(pairs: "list[tuple[str, object]]") -> dict[str, object]:

@@ -5,7 +5,6 @@ Fields and their names are those of the API's version 2, as far as they are know
 promised; what else is missing, null or malformed is unknown (None), and fields that we do not know are ignored.
 """
 
-import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, TypeVar
@@ -13,12 +12,12 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 
 from ampcommit.errors import RemoteError
+from ampcommit.jsontext import decoded
 from ampcommit.record import ThreadId
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import NoReturn
 
 TEXT_LIMIT = 1000
 """Characters of a title, a URL or a name that are kept."""
@@ -199,28 +198,20 @@ class Token(_Said):
 def page(body: bytes) -> Page:
     """Return the page in *body*; `RemoteError` if it is none."""
     fields = _object(body, "a list of threads")
-    listed = fields.get("threads")
-    if not isinstance(listed, list):
-        raise _broken("a list of threads")
+    listed = _listed(fields, "threads")
     entries = _sound(Entry, listed)
     return Page(entries, len(listed) - len(entries), _next(fields))
 
 
 def messages(body: bytes) -> Messages:
     """Return the messages in *body*; `RemoteError` if there are none to be found."""
-    fields = _object(body, "messages")
-    listed = fields.get("messages")
-    if not isinstance(listed, list):
-        raise _broken("messages")
-    return Messages(_sound(Message, listed), _next(fields))
+    fields = _object(body, "a list of messages")
+    return Messages(_sound(Message, _listed(fields, "messages")), _next(fields))
 
 
 def usage(body: bytes, thread: ThreadId) -> Usage:
     """Return the usage of *thread* in *body*; `RemoteError` if it is none, or that of another thread."""
-    try:
-        found = Usage.model_validate(_object(body, "what a thread cost"))
-    except ValidationError:
-        raise _broken("what a thread cost") from None
+    found = _one(Usage, body, "what a thread cost")
     if found.thread != thread:
         raise RemoteError("Amp told of another thread than the one asked for", hint=_LATER)
     return found
@@ -228,10 +219,7 @@ def usage(body: bytes, thread: ThreadId) -> Usage:
 
 def token(body: bytes) -> Token:
     """Return the token in *body*; `RemoteError` if there is none. No error quotes what was there."""
-    try:
-        found = Token.model_validate(_object(body, "an access token"))
-    except ValidationError:
-        raise _broken("an access token") from None
+    found = _one(Token, body, "an access token")
     if not found.text.isascii() or not found.text.isprintable() or " " in found.text:
         raise _broken("an access token")  # it would not fit into a header
     return found
@@ -261,6 +249,13 @@ def _broken(what: str) -> RemoteError:
     return RemoteError(f"Amp's answer is not {what}", hint=_LATER)
 
 
+def _listed(fields: dict[str, object], name: str) -> list[object]:
+    listed = fields.get(name)
+    if not isinstance(listed, list):
+        raise _broken(f"a list of {name}")
+    return listed
+
+
 def _next(fields: dict[str, object]) -> str | None:
     """Return where the list goes on; it ends where no cursor is, and where it is empty."""
     cursor = fields.get("nextCursor")
@@ -269,6 +264,13 @@ def _next(fields: dict[str, object]) -> str | None:
     if not isinstance(cursor, str) or len(cursor) > CURSOR_LIMIT or not cursor.isprintable():
         raise RemoteError("Amp's answer cannot be continued: nextCursor is no cursor", hint=_LATER)
     return cursor
+
+
+def _one(kind: "type[_T]", body: bytes, what: str) -> "_T":
+    try:
+        return kind.model_validate(_object(body, what))
+    except ValidationError:
+        raise _broken(what) from None
 
 
 def _sound(kind: "type[_T]", listed: "Iterable[object]") -> "list[_T]":
@@ -285,13 +287,9 @@ def _sound(kind: "type[_T]", listed: "Iterable[object]") -> "list[_T]":
 def _object(body: bytes, what: str) -> dict[str, object]:
     """Return the JSON object in *body*, with money as it was written."""
     try:
-        fields = json.loads(body.decode("utf-8"), parse_float=Decimal, parse_constant=_no_json)
-    except (ValueError, RecursionError, ArithmeticError):
+        fields = decoded(body)
+    except ValueError:
         raise _broken(what) from None  # the cause would hold the whole answer
     if not isinstance(fields, dict):
         raise _broken(what)
     return fields
-
-
-def _no_json(constant: str) -> "NoReturn":
-    raise ValueError(f"{constant} is not JSON")

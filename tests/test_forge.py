@@ -304,7 +304,6 @@ NOT_JSON: dict[str, bytes] = {
     "nested": b"[" * 1_000_000,
     "NaN": TEXT.replace('"forced": false', '"forced": NaN').encode(),
     "infinite": TEXT.replace('"forced": false', '"forced": -Infinity').encode(),
-    "long number": TEXT.replace('"forced": false', '"forced": ' + "9" * 10_000).encode(),
     "twice": TEXT.replace('"forced"', '"after": "' + MERGE + '", "forced"').encode(),
     "Latin-1": TEXT.replace("octocat", "\\u00e9").encode().replace(b"\\u00e9", b"\xe9"),
     "UTF-16": TEXT.encode("utf-16"),

@@ -160,6 +160,14 @@ def test_usage_is_exact() -> None:
     assert (cost(models={}, subThreadIDs=5).models, cost().sub_threads) == ([], [])
 
 
+@pytest.mark.parametrize("odd", ["9" * 10_000, "1e" + "9" * 30, "-1e" + "9" * 30])
+def test_a_number_that_is_none_of_our_business_harms_nothing(odd: str) -> None:
+    """A number without end in a field that nobody knows costs no page."""
+    (found,) = wire.page(f'{{"threads": [{{"id": "{CHILD}", "creatorUserID": "u", "odd": {odd}}}]}}'.encode()).entries
+
+    assert found.id == CHILD
+
+
 @pytest.mark.parametrize("said", ["-0.01", "1e12", "1e400", "null", '"1"', "true", "[]", "-1e-400"])
 def test_an_amount_that_is_none_is_a_failure(said: str) -> None:
     """Usage without dollars that can be is no usage."""
@@ -247,8 +255,6 @@ def test_a_reason_is_what_the_api_says(body: bytes, reason: str, fault: str) -> 
         b"\xef\xbb\xbf{}",
         '{"threads": []}'.encode("utf-16"),
         b'{"threads": [NaN], "messages": [-Infinity], "usage": NaN}',
-        b'{"threads": [' + b"9" * 100_000 + b'], "messages": [' + b"9" * 100_000 + b"]}",
-        b'{"threads": [1e' + b"9" * 30 + b'], "messages": [1e' + b"9" * 30 + b"]}",
         b"[" * 1_000_000,
         b'{"threads":' * 200_000,
         b'{"threads": 5, "messages": {}}',
