@@ -255,6 +255,13 @@ def _from_environment(environ: "Mapping[str, str]") -> "Pairs":
     return pairs
 
 
+SCHEMES = ("https", "http", "git", "ssh", "git+ssh", "ssh+git")
+"""How an address of a remote may begin that is not on this machine."""
+
+DOORS = {"ssh.github.com": "github.com", "altssh.gitlab.com": "gitlab.com"}
+"""Hosts where ssh may pass through a firewall, as the forges themselves offer it, and whose they are."""
+
+
 def repository(remotes: "dict[str, str]") -> str | None:
     """
     Return host and path of the clone's remote, without user, password, port, or `.git`.
@@ -274,9 +281,11 @@ def repository(remotes: "dict[str, str]") -> str | None:
     host = host[:closing] + name
     path = path.partition("?")[0].partition("#")[0].strip("/").removesuffix(".git")
     plain = url.isprintable() and _HOST.issuperset(host) and (not colon or port.isdigit())
-    known = scheme in ("https", "http", "ssh", "git") and bool(host and path)
-    hidden = not is_url and ("@" in path or path.startswith(":"))  # a password, a remote helper
-    return f"{host}/{path}" if plain and known and not hidden else None
+    known = scheme in SCHEMES and bool(host and path)
+    # A password or a token in the wrong place; and what scp would not take for a path: a remote helper.
+    hidden = any(char in path.replace("%20", "") for char in ";&=%") or any("@" in part[1:] for part in path.split("/"))
+    hidden = hidden or (not is_url and path.startswith(("@", ":")))
+    return f"{DOORS.get(host, host)}/{path}" if plain and known and not hidden else None
 
 
 def shared_mode(git: "Git") -> int:

@@ -7,7 +7,7 @@ known for certain has none.
 
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
-from ampcommit.settings import Settings, pairs_of
+from ampcommit.settings import DOORS, SCHEMES, Settings, pairs_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,13 +23,9 @@ KINDS = ("github", "gitlab")
 """The kinds of forges whose pages we know, by the word that stands in the names of their hosts."""
 
 _QUESTION = r"^(ampcommit\.forge|remote\..*\.url|branch\..*\.remote|url\..*\.insteadof)$"
-_SSH = ("ssh", "git+ssh", "ssh+git")
-_SCHEMES = ("https", "http", "git", *_SSH)
 _LONGEST = 2000  # characters of a remote's address
 _LABEL = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 _NO_PATH = frozenset("?#@:/\\")  # a query, a password, a remote helper, a path of Windows
-# Where ssh may pass through a firewall, as the forges themselves offer it.
-_DOORS = {"ssh.github.com": "github.com", "altssh.gitlab.com": "gitlab.com"}
 
 
 def base_of(address: str) -> str | None:
@@ -42,9 +38,9 @@ def base_of(address: str) -> str | None:
     if not is_url:
         authority, path = _as_scp_writes(address)
     by_web = scheme in ("https", "http")
-    server = _server(authority, with_port=by_web, by_ssh=scheme in _SSH)
+    server = _server(authority, with_port=by_web, by_ssh="ssh" in scheme)
     within = _path(path, escaped=bool(is_url))
-    if scheme not in _SCHEMES or not server or not within:
+    if scheme not in SCHEMES or not server or not within:
         return None
     default = {"https": ":443", "http": ":80"}.get(scheme, "")
     return f"{scheme if by_web else 'https'}://{server.removesuffix(default)}/{within}"
@@ -91,7 +87,7 @@ def _host(name: str, *, by_ssh: bool) -> str | None:
     numbers = len(labels) == 4 and all(label.isdigit() for label in labels)
     if by_ssh and not (public or numbers or host == "localhost"):
         return None
-    return _DOORS.get(host, host) if by_ssh else host
+    return DOORS.get(host, host) if by_ssh else host
 
 
 def _path(path: str, *, escaped: bool) -> str | None:
