@@ -9,7 +9,7 @@ import heapq
 import itertools
 from datetime import UTC, datetime
 
-from ampcommit.escape import terminal
+from ampcommit.escape import defused, terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -272,4 +272,4 @@ def _mermaid(text: str) -> str:
 
 
 def _dot(text: str) -> str:
-    return terminal(text, 1000).replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"')
+    return defused(terminal(text, 1000)).replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"')

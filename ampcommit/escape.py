@@ -26,5 +26,10 @@ def defused(text: str) -> str:
     return text
 
 
+def defused_json(text: str) -> str:
+    """Return *text*, which is JSON, saying the same without two number signs in a row."""
+    return text.replace("##", "#\\u0023")
+
+
 def _escaped(char: str) -> str:
     return char.encode("unicode_escape", "surrogatepass").decode("ascii")

@@ -1,7 +1,7 @@
 """What `verify` found, in the forms that other programs read; and the words that all forms share."""
 
 from ampcommit import __version__
-from ampcommit.escape import PIECE, terminal
+from ampcommit.escape import PIECE, defused_json, terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,8 +25,9 @@ RULES = {  # what each finding says
     "AC202": "The body is shorter than the policy allows.",
     "AC301": "The ledger has no record of the commit.",
     "AC302": "The ledger is damaged.",
+    "AC401": "Amp does not know the thread.",
+    "AC402": "The thread worked in another repository.",
 }
-
 _INDEX = {code: index for index, code in enumerate(RULES)}
 _PLACE = ".ampcommit"  # some readers demand a file and a line, and a commit is none: the policy that it does not meet
 _LONG = 1000
@@ -113,8 +114,7 @@ class Writer:
 def _json(value: object) -> str:
     import json
 
-    # Two number signs in a report that a CI runner shows could be a command to it.
-    return json.dumps(value, ensure_ascii=True).replace("##", "#\\u0023")
+    return defused_json(json.dumps(value, ensure_ascii=True))
 
 
 class Json(Writer):

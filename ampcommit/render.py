@@ -6,7 +6,7 @@ import sys
 from rich.console import Console
 from rich.text import Text
 
-from ampcommit.escape import PIECE, terminal
+from ampcommit.escape import PIECE, defused, defused_json, terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ class Paper(Console):
 
     def say(self, *parts: "str | tuple[str, str]") -> None:
         """Print *parts* on one line; a pair is text and its style."""
-        self.print(Text.assemble(*parts))
+        harmless = [defused(part) if isinstance(part, str) else (defused(part[0]), part[1]) for part in parts]
+        self.print(Text.assemble(*harmless))
 
     def on_broken_pipe(self) -> None:
         """Let the command line decide what it means that nobody reads."""
@@ -36,8 +37,8 @@ class Paper(Console):
 
 
 def print_json(value: object) -> None:
-    """Print *value* as JSON on one line."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=True) + "\n")
+    """Print *value* as JSON on one line, in which no CI runner finds a command."""
+    sys.stdout.write(defused_json(json.dumps(value, ensure_ascii=True)) + "\n")
 
 
 def shown(found: "Shown", *, as_json: bool) -> None:

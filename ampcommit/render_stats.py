@@ -5,7 +5,7 @@ import json
 import sys
 from decimal import Decimal
 
-from ampcommit.escape import defused, terminal
+from ampcommit.escape import defused, defused_json, terminal
 from ampcommit.formats import floored
 from ampcommit.render import Paper, warnings
 
@@ -27,6 +27,7 @@ _ABOUT = {
     "commit": ("commit", "subject"),
 }
 _COUNTS = ("commits", "linked", "share", "threads", "usd", "at_least", "threads_without_usd", "shared_threads")
+_CENT = Decimal("0.01")
 _ACTIVE = ("=", "+", "-", "@", "\t", "\r")  # what makes a formula of a cell
 
 
@@ -64,7 +65,7 @@ def _json(found: "Stats") -> None:
 
 def _object(**fields: "Cell") -> str:
     # The module json knows no decimals, and a float could not hold all of their digits.
-    members = (f'"{name}": {_plain(value) or json.dumps(value)}' for name, value in fields.items())
+    members = (f'"{name}": {_plain(value) or defused_json(json.dumps(value))}' for name, value in fields.items())
     return f"{{{', '.join(members)}}}"
 
 
@@ -86,7 +87,8 @@ def _csv(found: "Stats") -> None:
 def _cell(value: "Cell") -> str:
     """Return what stands for *value*; text is never a formula, and nothing that a terminal acts on."""
     if isinstance(value, str):
-        return f"'{terminal(value, len(value))}" if value.startswith(_ACTIVE) else terminal(value, len(value))
+        text = defused(terminal(value, len(value)))
+        return f"'{text}" if value.startswith(_ACTIVE) else text
     if isinstance(value, bool):
         return str(value).lower()
     return _plain(value) or ("" if value is None else str(value))
@@ -132,7 +134,8 @@ def _share(row: "Row") -> str:
 def _money(row: "Row") -> str:
     usd = _usd(row)
     if usd is not None:
-        return f"at least {usd:.2f}" if row.at_least else f"{usd:.2f}"
+        shown = "<0.01" if 0 < usd < _CENT else f"{usd:.2f}"
+        return f"at least {shown}" if row.at_least else shown
     return "shared" if row.shared else "unknown" if row.unknown else "-"
 
 
