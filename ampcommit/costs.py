@@ -11,7 +11,8 @@ from fractions import Fraction
 
 from ampcommit.errors import SetupError
 from ampcommit.record import ThreadId
-from ampcommit.store import Cost, existing
+from ampcommit.store import existing
+from ampcommit.usage import Cost
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -132,17 +133,20 @@ def known(
     threads: set[ThreadId], environ: "Mapping[str, str]", notices: list[str], *, titled: str
 ) -> "tuple[dict[ThreadId, Cost], dict[ThreadId, str | None]]":
     """Return what is known of *threads*, and why it is nothing as one of the *notices*; titles for rows of them."""
-    try:
-        store = existing(environ) if threads else None
-        if store:
+    if not threads:
+        return {}, {}
+    said: list[str] = []
+    store = existing(environ, said)
+    if store:
+        try:
             with closing(store):
                 costs = _costs(store, threads)
                 named = costs if titled == "thread" else ()
                 return costs, {thread: known.title for thread in named if (known := store.known(thread))}
-        if threads:
-            notices.append("what threads cost is not known here: run `ampcommit sync`")
-    except SetupError as error:
-        notices.append(f"what threads cost is unknown: {error} (hint: {error.hint})")
+        except SetupError as error:
+            said.append(f"{error} (hint: {error.hint})")
+    why = next(iter(said), "nothing is known of threads here; run `ampcommit sync`")
+    notices.append(f"what threads cost is unknown: {why}")
     return {}, {}
 
 
@@ -153,7 +157,7 @@ def _costs(store: "Store", threads: set[ThreadId]) -> dict[ThreadId, Cost]:
     while waiting:
         thread = waiting.pop()
         if thread not in found:
-            cost = found[thread] = store.cost(thread)
+            cost = found[thread] = store.usage.cost(thread)
             waiting += [cost.within] if cost.within else []
     return found
 

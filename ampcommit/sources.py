@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 _FIELDS = ("relationships", "originThreadID", "env", "title")
-_PATIENCE = 1.0  # seconds; a picture without the store is better than a long wait
 
 
 class Thread:
@@ -128,29 +127,29 @@ class Sources:
     def _add_synced(self, found: Thread) -> None:
         """Add what the store tells; that it names no parent proves nothing."""
         known = self._of_store(lambda store: store.known(found.thread))
-        if known is None:
-            return
-        found.title = found.title or known.title
-        if found.parents is None and known.parent not in (None, found.thread):
-            found.state, found.parents, found.source = "known", [known.parent], "api"
+        if known:
+            self._tell(found, known.parent, known.title)
+
+    def _tell(self, found: Thread, parent: ThreadId | None, title: str | None) -> None:
+        found.title = found.title or title
+        if found.parents is None and parent not in (None, found.thread):
+            found.state, found.parents, found.source = "known", [parent], "api"
             self._new.add(found.thread)
         if found.state == "missing":
             found.state = "known"
 
     def _of_store(self, question: "Callable[[Store], T]") -> "T | None":
         """Return what the store answers; None where there is none that can be used."""
+        if not self._opened:
+            self._opened = True
+            self._store = existing(self._environ, self.warnings)
+            if self._store:
+                weakref.finalize(self, self._store.close)
         try:
-            if not self._opened:
-                self._opened = True
-                self._store = existing(self._environ, _PATIENCE)
-                if self._store:
-                    weakref.finalize(self, self._store.close)
             return question(self._store) if self._store else None
         except SetupError as error:
             self._store = None
-            self.warnings.append(f"{error}; `ampcommit sync` tells what to do")
-        except ImportError as error:  # a Python without SQLite
-            self.warnings.append(f"what `ampcommit sync` learned cannot be read: {error}")
+            self.warnings.append(f"{error} (hint: {error.hint})")
         return None
 
     def _take(self, found: Thread, source: str, fields: "Mapping[str, object]", *, kept: bool) -> None:
@@ -193,11 +192,11 @@ class Sources:
             self.remember_edges(self.ledger.find(b'"kind":"chain"'))
             self._all_told = True  # so that nothing is searched for each of them
         synced = self._of_store(lambda store: list(store.handed_off())) or ()
-        here = {*self.threads, *self._frozen, *filter(None, found)}
-        for thread in synced:
-            if thread not in here:  # no file tells of it, nor does the ledger
-                self._add_synced(self.threads.setdefault(thread, Thread(thread)))
-        every = here.union(synced)
+        every = {*self.threads, *self._frozen, *filter(None, found)}
+        for thread, parent, title in synced:
+            if thread not in every:  # no file tells of it, nor does the ledger
+                every.add(thread)
+                self._tell(self.threads.setdefault(thread, Thread(thread)), parent, title)
         return self.among(sorted(every))
 
     def among(self, threads: "Iterable[ThreadId]") -> dict[ThreadId, list[ThreadId]]:

@@ -11,15 +11,15 @@ from ampcommit.errors import SetupError
 from ampcommit.record import ThreadId
 from ampcommit.settings import repository
 from ampcommit.threads import data_home
+from ampcommit.usage import UsageTables, text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
-    from decimal import Decimal
 
     from ampcommit.database import Row
-    from ampcommit.wire import Entry, Model, Repository, Usage
+    from ampcommit.wire import Entry, Repository
 
 # Times are RFC 3339 in UTC with milliseconds, so that their order is that of the text. Money is a decimal in text.
 _MIGRATIONS = (
@@ -43,6 +43,7 @@ _MIGRATIONS = (
         input_tokens INTEGER, output_tokens INTEGER, cache_read_tokens INTEGER, cache_creation_tokens INTEGER,
         usd TEXT, PRIMARY KEY (thread, number)
     ) WITHOUT ROWID;
+    CREATE TABLE retries (thread TEXT PRIMARY KEY, as_of TEXT NOT NULL, at TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE progress (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID
     """,
 )
@@ -50,33 +51,8 @@ _MIGRATIONS = (
 _COLUMNS = "id, creator, title, created, updated, first_synced, parent"
 _UPDATED = 4  # the place of `updated` among them
 
-# Of each thread that no other contains: when it began, and when it, or a thread within it, changed last.
-_DUE = """
-    CREATE TEMP TABLE due AS SELECT thread, q.as_of, born FROM (
-        SELECT t.id AS thread, coalesce(t.created, t.first_synced, '') AS born, max(coalesce(t.updated, ''), coalesce((
-            WITH RECURSIVE inside (id) AS (
-                SELECT sub FROM sub_threads WHERE main = t.id
-                UNION SELECT x.sub FROM inside JOIN sub_threads x ON x.main = inside.id
-            ) SELECT max(s.updated) FROM inside JOIN threads s USING (id)), '')) AS as_of
-        FROM threads t
-        WHERE NOT EXISTS (SELECT 1 FROM sub_threads x JOIN threads m ON m.id = x.main WHERE x.sub = t.id)
-    ) q LEFT JOIN usage u USING (thread)
-    WHERE u.thread IS NULL OR q.as_of > u.as_of ORDER BY born, thread
-"""
-
 OUTCOMES = ("new", "updated", "unchanged")
 """What a thread of a list can be, compared with what was known."""
-
-
-class Due:
-    """A thread to ask for its cost; `born` may be empty, `as_of` is the newest change that the answer will cover."""
-
-    __slots__ = ("as_of", "born", "thread")
-
-    def __init__(self, thread: ThreadId, as_of: str, born: str) -> None:
-        self.thread = thread
-        self.as_of = as_of
-        self.born = born
 
 
 class Known:
@@ -91,22 +67,6 @@ class Known:
         self.repositories = repositories
 
 
-class Cost:
-    """
-    What a thread cost, in US dollars with all threads within it; None where that is not known.
-
-    `expired`: Amp does not tell any more, so the amount, if there is one, may be too low. `within` is the thread
-    whose cost contains this one's.
-    """
-
-    __slots__ = ("expired", "usd", "within")
-
-    def __init__(self, usd: "Decimal | None", *, expired: bool, within: ThreadId | None) -> None:
-        self.usd = usd
-        self.expired = expired
-        self.within = within
-
-
 def path_of(environ: "Mapping[str, str]") -> str:
     """Return where the store is, whether it is there or not."""
     home = data_home(environ)
@@ -115,11 +75,21 @@ def path_of(environ: "Mapping[str, str]") -> str:
     return os.path.join(home, "ampcommit", "threads.db")
 
 
-def existing(environ: "Mapping[str, str]", patience: float | None = None) -> "Store | None":
-    """Return the store if there is one; nothing is made. *patience* is as for `Store`."""
+PATIENCE = 1.0
+"""Seconds for which those wait for the store who can go on without it."""
+
+
+def existing(environ: "Mapping[str, str]", notices: list[str]) -> "Store | None":
+    """Return the store if there is one that can be used; why it cannot, as one of the *notices*. Nothing is made."""
     if data_home(environ) is None or not os.path.lexists(path_of(environ)):
         return None
-    return Store(path_of(environ), patience)
+    try:
+        return Store(path_of(environ), PATIENCE)
+    except SetupError as error:
+        notices.append(f"{error} (hint: {error.hint})")
+    except ImportError as error:  # a Python without SQLite
+        notices.append(f"what `ampcommit sync` learned cannot be read: {error}")
+    return None
 
 
 class Store:
@@ -129,6 +99,7 @@ class Store:
         from ampcommit.database import PATIENCE, Database  # SQLite is loaded only where there is a store
 
         self._db = Database(path, _MIGRATIONS, patience=PATIENCE if patience is None else patience)
+        self.usage = UsageTables(self._db)
         self.path = path
         self.close = self._db.close
 
@@ -175,8 +146,9 @@ class Store:
         if row != before:
             self._db("INSERT OR IGNORE INTO users VALUES (?)", (row[1],))
             self._db(f"INSERT OR REPLACE INTO threads ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", row)  # noqa: S608
-        placed = not older and self._place(entry.id, entry.repositories)
-        return self._contain(entry.main, [entry.id]) or placed or row != before
+        gap = older and not self._repositories(entry.id)
+        placed = (gap or not older) and self._place(entry.id, entry.repositories)
+        return self.usage.contain(entry.main, [entry.id]) or placed or row != before
 
     def _place(self, thread: ThreadId, told: "Sequence[Repository] | None") -> bool:
         """Take over which repositories *thread* worked in, if that was *told*; say whether that changed anything."""
@@ -196,63 +168,17 @@ class Store:
         question = "SELECT repository FROM thread_repositories WHERE thread = ? ORDER BY repository"
         return [name for (name,) in self._db(question, (thread,))]
 
-    def _contain(self, main: ThreadId | None, subs: "Iterable[ThreadId]") -> bool:
-        """Take it over that *main* contains *subs*; say whether that is news."""
-        news = [
-            (sub, main)
-            for sub in subs
-            if main not in (None, sub)
-            and not self._db("SELECT 1 FROM sub_threads WHERE sub = ? AND main = ?", (sub, main))
-        ]
-        self._db.many("INSERT OR IGNORE INTO sub_threads VALUES (?, ?)", news)
-        return bool(news)
-
-    def unpriced(self) -> int:
-        """Begin anew to go through the threads whose cost is not known as it is now; return how many they are."""
-        self._db("DROP TABLE IF EXISTS temp.due")
-        self._db(_DUE)
-        return int(self._db("SELECT count(*) FROM due")[0][0])
-
-    def due(self) -> "Iterator[Due]":
-        """Yield the threads that `unpriced` counted, oldest first, because Amp stops telling of the oldest."""
-        last = 0
-        while rows := self._db("SELECT *, rowid FROM due WHERE rowid > ? ORDER BY rowid LIMIT 500", (last,)):
-            yield from (Due(one, *times) for text, *times, _ in rows if (one := ThreadId.maybe(text)))
-            last = rows[-1][-1]
-
-    def price(self, answers: "Iterable[tuple[Due, Usage | None]]") -> None:
-        """Take over what threads cost; None: Amp does not tell any more. What is known already of such a one stays."""
-        with self._db.change():
-            for due, usage in answers:
-                if usage is None:
-                    self._db(_EXPIRED, (due.thread, due.as_of))
-                    continue
-                self._db("INSERT OR REPLACE INTO usage VALUES (?, ?, 0, ?)", (due.thread, str(usage.usd), due.as_of))
-                self._contain(due.thread, usage.sub_threads)
-                self._db("DELETE FROM model_usage WHERE thread = ?", (due.thread,))
-                self._db.many(_MODEL, [(due.thread, n, *_model(one)) for n, one in enumerate(usage.models)])
-
     def known(self, thread: ThreadId) -> Known | None:
         """Return what is known of *thread* beside its cost; None where it is not in the store."""
         row = self._row(thread)
         return Known(row[1], row[2], ThreadId.maybe(row[6]), self._repositories(thread)) if row else None
 
-    def handed_off(self) -> "Iterator[ThreadId]":
-        """Yield the threads whose parent is known."""
-        rows = self._db("SELECT id FROM threads WHERE parent IS NOT NULL ORDER BY id")
-        yield from filter(None, (ThreadId.maybe(one) for (one,) in rows))
-
-    def cost(self, thread: ThreadId) -> Cost:
-        """Return what *thread* cost."""
-        from decimal import Decimal
-
-        within = self._db(_WITHIN, (thread,))
-        usd, expired = (self._db("SELECT usd, expired FROM usage WHERE thread = ?", (thread,)) or [(None, 0)])[0]
-        main = ThreadId.maybe(within[0][0]) if within else None
-        try:
-            return Cost(usd and Decimal(usd), expired=bool(expired), within=main)
-        except (ArithmeticError, ValueError, TypeError):
-            raise self._db.damaged("an amount of money is none") from None
+    def handed_off(self) -> "Iterator[tuple[ThreadId, ThreadId, str | None]]":
+        """Yield the threads whose parent is known, with that and their title."""
+        for row in self._db("SELECT id, parent, title FROM threads WHERE parent IS NOT NULL ORDER BY id"):
+            thread, parent = ThreadId.maybe(row[0]), ThreadId.maybe(row[1])
+            if thread and parent:
+                yield thread, parent, row[2]
 
     def size(self) -> dict[str, int]:
         """Return how many threads, users and repositories are known."""
@@ -261,14 +187,14 @@ class Store:
             for name in ("threads", "users", "repositories")
         }
 
-    def newest(self) -> str | None:
+    def newest(self) -> "datetime | None":
         """Return when the thread that Amp learned of last was synced first."""
-        return self._db("SELECT max(first_synced) FROM threads")[0][0]  # type: ignore[no-any-return]
+        return moment_of(self._db("SELECT max(first_synced) FROM threads")[0][0])
 
-    def noted(self, name: str) -> str | None:
-        """Return what was noted of the progress of lists under *name*."""
+    def noted(self, name: str) -> "datetime | None":
+        """Return the time that was noted of the progress of lists under *name*."""
         rows = self._db("SELECT value FROM progress WHERE name = ?", (name,))
-        return rows[0][0] if rows else None
+        return moment_of(rows[0][0]) if rows else None
 
     def note(self, **progress: str) -> None:
         """Note how far lists have come; an empty text forgets a note."""
@@ -282,19 +208,15 @@ class Store:
                 self._db("INSERT INTO progress VALUES (?, ?)", (name, value))
 
 
-_EXPIRED = """
-    INSERT INTO usage VALUES (?, NULL, 1, ?) ON CONFLICT (thread) DO UPDATE SET expired = 1, as_of = excluded.as_of
-"""
-_MODEL = "INSERT INTO model_usage VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _FORGET = "DELETE FROM repositories WHERE name = ? AND name NOT IN (SELECT repository FROM thread_repositories)"
-_WITHIN = "SELECT main FROM sub_threads JOIN usage ON thread = main WHERE sub = ? AND usd IS NOT NULL ORDER BY main"
 
 
-def _model(one: "Model") -> "Row":
-    tokens = (one.input_tokens, one.output_tokens, one.cache_read_tokens, one.cache_creation_tokens)
-    return (one.provider, one.model, one.requests, *tokens, None if one.usd is None else str(one.usd))
+def moment_of(text: object) -> "datetime | None":
+    """Return the time that was kept as *text*; None for anything else."""
+    from datetime import datetime
 
-
-def text_of(moment: "datetime") -> str:
-    """Return *moment*, a time in UTC, as it is kept."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    try:
+        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return moment if moment and moment.tzinfo else None

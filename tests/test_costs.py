@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from ampcommit import wire
 from ampcommit.costs import Book, Row, known
 from ampcommit.record import ThreadId
-from ampcommit.store import Cost, Store, path_of
+from ampcommit.store import Store, path_of
+from ampcommit.usage import Cost
 from tests.conftest import CHILD, OTHER, PARENT
+from tests.test_store import NOW, YESTERDAY
 
 P, C, O = ThreadId(PARENT), ThreadId(CHILD), ThreadId(OTHER)  # noqa: E741  # the other
 POOL = [ThreadId(f"T-00000000-0000-4000-8000-00000000000{number}") for number in range(6)]
@@ -39,12 +41,12 @@ def priced(usd: Mapping[str, str | None], subs: Mapping[str, list[str]] | None =
     for thread in usd:
         entry = {"id": thread, "creatorUserID": "u", "title": titles.get(NAMES[thread])}
         store.take([wire.Entry.model_validate(entry)])
-    store.unpriced()
-    for due in list(store.due()):
+    store.usage.unpriced(YESTERDAY, NOW)
+    for due in list(store.usage.due()):
         amount = usd[due.thread]
         answer = {"threadID": due.thread, "subThreadIDs": (subs or {}).get(due.thread, [])}
         body = json.dumps(answer)[:-1] + f', "usage": {amount}}}'
-        store.price([(due, None if amount is None else wire.usage(body.encode(), due.thread))])
+        store.usage.keep([(due, None if amount is None else wire.usage(body.encode(), due.thread), True)], NOW)
     store.close()
 
 
@@ -243,7 +245,7 @@ def test_without_a_store_nothing_is_known() -> None:
     notices: list[str] = []
 
     assert known({P}, os.environ, notices, titled="thread") == ({}, {})
-    assert notices == ["what threads cost is not known here: run `ampcommit sync`"]
+    assert notices == ["what threads cost is unknown: nothing is known of threads here; run `ampcommit sync`"]
     assert not Path(path_of(os.environ)).exists()
 
 

@@ -18,7 +18,7 @@ from tests.test_costs import money, priced
 Enter = Callable[[str], None]
 
 BODY = "Add the parser"
-NO_STORE = "what threads cost is not known here: run `ampcommit sync`"
+NO_STORE = "what threads cost is unknown: nothing is known of threads here; run `ampcommit sync`"
 
 
 def made(repo: Repo, *threads: str, **environ: str) -> str:

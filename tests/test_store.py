@@ -9,7 +9,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +18,14 @@ from hypothesis import strategies as st
 
 from ampcommit.errors import SetupError
 from ampcommit.record import ThreadId
-from ampcommit.store import Store, existing, path_of
+from ampcommit.store import Store, existing, moment_of, path_of
 from ampcommit.wire import TEXT_LIMIT, Entry, Usage, page, usage
 from tests.conftest import CHILD, OTHER, PARENT
 
 Table = list[tuple[Any, ...]]
+
+YESTERDAY, NOW = "2026-11-20T08:00:00.000Z", "2026-11-21T08:00:00.000Z"
+"""The times between which a thread of which Amp did not tell all is not asked for again."""
 
 
 def thread(number: int) -> ThreadId:
@@ -59,22 +61,17 @@ def tables(path: str) -> dict[str, Table]:
 
 def due(store: Store) -> list[int]:
     """Return the numbers of the threads whose cost is to be asked for."""
-    count = store.unpriced()
-    found = [int(one.thread[-12:], 16) for one in store.due()]
+    count = store.usage.unpriced(YESTERDAY, NOW)
+    found = [int(one.thread[-12:], 16) for one in store.usage.due()]
     assert len(found) == count
     return found
 
 
 def price(store: Store, **costs: Usage | None) -> None:
     """Ask for the cost of all that is due; *costs* are the answers, `t1` for thread 1, else it cost nothing."""
-    store.unpriced()
-    store.price(
-        [
-            (one, costs.get(f"t{number}", cost(number, "0")))
-            for one in store.due()
-            for number in [int(one.thread[-12:], 16)]
-        ]
-    )
+    store.usage.unpriced(YESTERDAY, NOW)
+    asked = [(one, int(one.thread[-12:], 16)) for one in store.usage.due()]
+    store.usage.keep([(one, costs.get(f"t{number}", cost(number, "0")), True) for one, number in asked], NOW)
 
 
 @pytest.fixture
@@ -105,7 +102,10 @@ def test_where_it_is(sealed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_who_only_looks_makes_nothing(sealed: Path) -> None:
     """Where there is no store, none is made, and no folder for it."""
-    assert (existing(os.environ), existing({}), list(sealed.glob(".local"))) == (None, None, [])
+    notices: list[str] = []
+
+    assert (existing(os.environ, notices), existing({}, notices), notices) == (None, None, [])
+    assert list(sealed.glob(".local")) == []
 
 
 def test_one_that_is_there(store: Store, path: str, tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_one_that_is_there(store: Store, path: str, tmp_path: Path) -> None:
     store.take([told(1, title="Add the parser")])
     copy = tmp_path / "copy.db"
     store.copy_to(str(copy))
-    found = existing({"XDG_DATA_HOME": str(tmp_path)}, patience=0)
+    found = existing({"XDG_DATA_HOME": str(tmp_path)}, [])
     assert found
     with closing(found):
         known = found.known(thread(1))
@@ -127,14 +127,16 @@ def test_a_dead_link_is_not_passed_over(tmp_path: Path) -> None:
     """Something is there, and whoever looks is told what."""
     (tmp_path / "ampcommit").mkdir()
     (tmp_path / "ampcommit" / "threads.db").symlink_to("nowhere")
-    with pytest.raises(SetupError, match="no regular file"):
-        existing({"XDG_DATA_HOME": str(tmp_path)})
+    notices: list[str] = []
+
+    assert existing({"XDG_DATA_HOME": str(tmp_path)}, notices) is None
+    assert "no regular file (hint: " in notices[0]
 
 
 def test_sqlite_is_loaded_with_the_store() -> None:
     """Who only may look for a store does not pay for SQLite, nor needs a Python that has it."""
     script = (
-        "import sys; from ampcommit.store import existing; existing({'HOME': '/'}); print('sqlite3' in sys.modules)"
+        "import sys; from ampcommit.store import existing; existing({'HOME': '/'}, []); print('sqlite3' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True)
 
@@ -238,11 +240,25 @@ def test_a_page_is_taken_over_whole_or_not_at_all(store: Store, path: str) -> No
 
 def test_notes(store: Store) -> None:
     """How far a list has come is kept with its pages; an empty text forgets it."""
-    store.note(begun="a", listed="b")
-    store.take([], reached="c")
+    store.note(begun=at(1), listed=at(2))
+    store.take([], reached=at(3))
     store.note(begun="")
 
-    assert [store.noted(name) for name in ("begun", "listed", "reached")] == [None, "b", "c"]
+    assert [store.noted(name) for name in ("begun", "listed", "reached")] == [None, moment_of(at(2)), moment_of(at(3))]
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-11-20", b"\xff", 7, None], ids=str)
+def test_times_that_are_damaged_are_not_known(store: Store, path: str, text: object) -> None:
+    """What is no time with a zone counts as nothing: the list is then read from its beginning."""
+    store.take([told(1, firstSyncedAt=at(5))], reached=at(1))
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("UPDATE threads SET first_synced = ?", (text,))
+        if text is not None:
+            file.execute("UPDATE progress SET value = ?", (text,))
+        file.commit()
+
+    assert store.newest() is None
+    assert text is None or store.noted("reached") is None
 
 
 def test_the_newest(store: Store) -> None:
@@ -250,7 +266,7 @@ def test_the_newest(store: Store) -> None:
     assert store.newest() is None
     store.take([told(1, firstSyncedAt=at(5)), told(2, firstSyncedAt="2026-11-20T02:00:00+01:00"), told(3)])
 
-    assert store.newest() == at(3600)
+    assert store.newest() == moment_of(at(3600))
 
 
 # --- Repositories
@@ -426,7 +442,8 @@ def test_killed_in_mid_page(path: str, tmp_path: Path, delay: float | None) -> N
         time.sleep(delay or 0)
         process.kill()
     with closing(Store(path, patience=0)) as store:
-        reached = int(store.noted("reached") or -1)
+        pages = [value for name, value in tables(path)["progress"] if name == "reached"]
+        reached = int(pages[0]) if pages else -1
         assert store.size()["threads"] == 50 * (reached + 1)
         assert reached == 0 or delay is not None
     with closing(sqlite3.connect(path)) as file:
@@ -446,185 +463,15 @@ def test_two_at_once(path: str, tmp_path: Path) -> None:
     assert undisturbed(path) == undisturbed(str(tmp_path / "other.db"))
 
 
-# --- Whose cost is asked for
-
-
-def test_the_oldest_first(store: Store) -> None:
-    """Amp stops telling of the oldest, so they are asked for first; those without a time are older than all."""
-    store.take([told(1, createdAt=at(9)), told(2, createdAt=at(3)), told(3, firstSyncedAt=at(5)), told(5), told(4)])
-    store.unpriced()
-
-    assert [(one.thread, one.born) for one in store.due()] == [
-        (thread(number), born) for number, born in [(4, ""), (5, ""), (2, at(3)), (3, at(5)), (1, at(9))]
-    ]
-
-
-def test_many_are_due(store: Store) -> None:
-    """However many there are, each comes once, also while answers are taken over."""
-    store.take([told(number, createdAt=at(number)) for number in range(1203)])
-    store.unpriced()
-    found = []
-    for one in store.due():
-        found.append(int(one.thread[-12:], 16))
-        store.price([(one, cost(found[-1], "1"))])
-
-    assert found == list(range(1203))
-    assert due(store) == []
-
-
-def test_threads_within_others_are_not_asked_for(store: Store) -> None:
-    """A main thread's cost has that of its sub-threads in it; without it in the list, they are asked for."""
-    store.take([told(1), told(2, mainThreadID=thread(1)), told(3, mainThreadID=thread(2))])
-    store.take([told(4, mainThreadID=thread(4)), told(5, mainThreadID=thread(9))])
-
-    assert due(store) == [1, 4, 5]
-    store.take([told(9)])
-    assert due(store) == [1, 4, 9]
-
-
-def test_a_change_makes_it_due_again(store: Store) -> None:
-    """What changed since its cost was told is asked for again, and nothing else."""
-    store.take([told(1, 1), told(2, 1), told(3)])
-    price(store)
-    assert due(store) == []
-    store.take([told(1, 1, title="A"), told(2, 2), told(3)])
-    assert due(store) == [2]
-    price(store)
-    store.take([told(3, 1)])
-    assert due(store) == [3]
-
-
-@pytest.mark.parametrize("changed", [2, 3], ids=["within", "deep within"])
-def test_a_change_within_makes_the_main_thread_due_again(store: Store, changed: int) -> None:
-    """The cost of a thread grows with that of every thread within it."""
-    store.take([told(1, 1), told(2, 1, mainThreadID=thread(1)), told(3, 1, mainThreadID=thread(2))])
-    price(store)
-    assert due(store) == []
-    store.take([told(changed, 5)])
-
-    assert due(store) == [1]
-    price(store)
-    assert due(store) == []
-
-
-def test_threads_that_contain_each_other(store: Store) -> None:
-    """A list that contradicts itself stops nobody, and nothing is counted twice."""
-    store.take([told(1, 1, mainThreadID=thread(2)), told(2, 2, mainThreadID=thread(1)), told(3, 1)])
-
-    assert due(store) == [3]
-
-
-def test_expired(store: Store) -> None:
-    """N02: what Amp does not tell any more is remembered, and asked for once more only after a change."""
-    store.take([told(1, 1), told(2, 1)])
-    price(store, t1=None, t2=cost(2, "1.5"))
-    assert due(store) == []
-    found = store.cost(thread(1))
-    assert (found.usd, found.expired) == (None, True)
-    store.take([told(1, 2), told(2, 2)])
-    assert due(store) == [1, 2]
-    price(store, t1=None, t2=None)
-    assert due(store) == []
-    found = store.cost(thread(2))
-    assert (found.usd, found.expired) == (Decimal("1.5"), True)
-    store.take([told(1, 3)])
-    price(store, t1=cost(1, "3"))
-    found = store.cost(thread(1))
-    assert (found.usd, found.expired) == (Decimal(3), False)
-
-
-# --- Costs
-
-
-@pytest.mark.parametrize("usd", ["0", "0.1", "1e-7", "12.3400", "0.30000000000000004", "999999999999.99"])
-def test_money_stays_what_it_was(store: Store, usd: str) -> None:
-    """No amount is rounded, and zeros stay."""
-    store.take([told(1)])
-    price(store, t1=cost(1, usd))
-    found = store.cost(thread(1))
-
-    assert str(found.usd) == str(cost(1, usd).usd)
-    assert (found.expired, found.within) == (False, None)
-
-
-def test_costs_are_never_counted_twice(store: Store) -> None:
-    """A thread whose cost is in that of another names the other; where that one's is not known, it stands alone."""
-    store.take([told(2, 1, mainThreadID=thread(1)), told(3, 1)])
-    price(store, t2=cost(2, "2"), t3=cost(3, "3"))
-    assert [store.cost(thread(n)).within for n in (1, 2, 3)] == [None, None, None]
-    store.take([told(1, 2)])
-    price(store, t1=None)
-    assert store.cost(thread(2)).within is None
-    store.take([told(1, 3)])
-    price(store, t1=cost(1, "5", subs=(3, 7)))
-
-    assert [store.cost(thread(n)).within for n in (1, 2, 3, 7)] == [None, thread(1), thread(1), thread(1)]
-    assert [store.cost(thread(n)).usd for n in (1, 2, 3, 7)] == [5, 2, 3, None]
-
-
-def test_sub_threads_that_only_the_cost_names(store: Store) -> None:
-    """A thread that an answer names as contained is not asked for, once it is listed."""
-    store.take([told(1, 1)])
-    price(store, t1=cost(1, "5", subs=(2, 2, 1)))
-    store.take([told(2, 1)])
-
-    assert due(store) == []
-    store.take([told(2, 2)])
-    assert due(store) == [1]
-
-
-def test_models(store: Store, path: str) -> None:
-    """What each model cost is kept, and replaced with the next answer."""
-    one = '{"provider":"p","model":"m","requests":2,"inputTokens":3,"outputTokens":4,"cacheReadInputTokens":5,'
-    one += '"cacheCreationInputTokens":6,"usage":0.7}'
-    store.take([told(1, 1)])
-    price(store, t1=cost(1, "1", models=f"[{one}, {{}}, {one}]"))
-    full = ("p", "m", 2, 3, 4, 5, 6, "0.7")
-
-    assert tables(path)["model_usage"] == [(thread(1), 0, *full), (thread(1), 1, *[None] * 8), (thread(1), 2, *full)]
-    store.take([told(1, 2)])
-    price(store, t1=cost(1, "1", models="[{}]"))
-    assert tables(path)["model_usage"] == [(thread(1), 0, *[None] * 8)]
-
-
-def test_a_batch_of_costs_is_taken_over_whole_or_not_at_all(store: Store, path: str) -> None:
-    """Whoever is interrupted asks for the same threads again."""
-    store.take([told(1), told(2)])
-    store.unpriced()
-    answers = [(one, cost(number, "1")) for number, one in enumerate(store.due(), 1)]
-    before = tables(path)
-
-    def failing() -> Iterator[Any]:
-        yield answers[0]
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        store.price(failing())
-    assert tables(path) == before
-    assert due(store) == [1, 2]
-
-
 # --- Chains
 
 
 def test_whose_parent_is_known(store: Store, path: str) -> None:
     """The threads that came of others, in the order of their ids; what is damaged is left out."""
     store.take([told(2, parentThreadID=OTHER), told(1, parentThreadID=OTHER), told(3), told(4, parentThreadID="x")])
-    assert list(store.handed_off()) == [thread(1), thread(2)]
+    assert list(store.handed_off()) == [(thread(1), OTHER, None), (thread(2), OTHER, None)]
     with closing(sqlite3.connect(path)) as file:
         file.execute("UPDATE threads SET id = 'T-0' WHERE id = ?", (thread(1),))
         file.commit()
 
-    assert list(store.handed_off()) == [thread(2)]
-
-
-def test_amounts_that_are_damaged(store: Store, path: str) -> None:
-    """What SQLite itself does not notice is noticed where it would be counted."""
-    store.take([told(1), told(2, mainThreadID=thread(1))])
-    price(store, t1=cost(1, "1"))
-    with closing(sqlite3.connect(path)) as file:
-        file.execute("UPDATE usage SET usd = '1x'")
-        file.commit()
-
-    with pytest.raises(SetupError, match="is damaged: an amount of money is none"):
-        store.cost(thread(1))
+    assert list(store.handed_off()) == [(thread(2), OTHER, None)]
