@@ -58,7 +58,6 @@ def sync(
     render_sync.synced(done, as_json=as_json)
     if done.problem:
         raise done.problem
-    raise typer.Exit(5 if done.failed else 0)
 
 
 def stats(

@@ -54,9 +54,12 @@ class Client:
 
     __slots__ = (
         "_access",
+        "_answered",
         "_exchange",
+        "_failure",
         "_hidden",
         "_limited",
+        "_missing",
         "_renew_at",
         "_renewing",
         "_token",
@@ -76,8 +79,14 @@ class Client:
         self.server_time: datetime | None = None
         self._access = access
         self._exchange = Exchange(patience=patience, concurrent=concurrent, transport=transport)
+        self._answered = False  # the list of threads is there
+        self._failure: RemoteError | None = None  # why there is no new token
         self._hidden: tuple[str, ...] = ()
         self._limited = False  # titles and repositories are not for this client
+        self._missing = RemoteError(
+            f"{access.base} has no list of threads",
+            hint="the External API is enabled for a workspace on request; or AMP_URL names another server",
+        )
         self._renewing = asyncio.Lock()
         self._renew_at = 0.0
         self._token = ""
@@ -102,11 +111,7 @@ class Client:
             asked["after"] = _rfc3339(after)
         if before is not None:
             asked["before"] = _rfc3339(before)
-        missing = RemoteError(
-            f"{self._access.base} has no list of threads",
-            hint="the External API is enabled for a workspace on request; or AMP_URL names another server",
-        )
-        return self._paged("", META, asked, wire.page, missing)
+        return self._paged("", META, asked, wire.page, self._missing)
 
     def messages(self, thread: "ThreadId", *, limit: int = 100) -> "AsyncIterator[wire.Messages]":
         """Yield the messages of *thread*, page by page."""
@@ -124,9 +129,19 @@ class Client:
         """Say whether Amp knows *thread*, by asking for its first message."""
         answer = await self._got(f"/{thread}/messages", CONTENTS, {"limit": 1})
         if answer.status == 404:
+            await self._reached()
             return False
         wire.messages(self._fine(answer))
         return True
+
+    async def _reached(self) -> None:
+        """Make sure that it is the API that does not know a thread, and not a server that knows no such API."""
+        if not self._answered:
+            answer = await self._got("", META, {"limit": 1})
+            if answer.status == 404:
+                raise Refused(str(self._missing), hint=self._missing.hint)
+            wire.page(self._fine(answer))
+            self._answered = True
 
     async def _paged(
         self,
@@ -175,9 +190,12 @@ class Client:
         return answer
 
     async def _valid(self, failed: str = "") -> str:
-        """Return a token other than *failed*; of all who need a new one, one fetches it."""
+        """Return a token other than *failed*; of all who need a new one, one fetches it, and fails for all."""
         if self._stale(failed):
+            before = self._failure
             async with self._renewing:
+                if self._failure is not None and self._failure is not before:
+                    raise Refused(str(self._failure), hint=self._failure.hint)
                 if self._stale(failed):
                     await self._renew()
         return self._token
@@ -186,6 +204,14 @@ class Client:
         return self._token == failed or time.monotonic() >= self._renew_at
 
     async def _renew(self) -> None:
+        """Fetch a token; without one nothing can be asked."""
+        try:
+            await self._fetch()
+        except RemoteError as error:
+            self._failure = error
+            raise Refused(str(error), hint=error.hint) from None
+
+    async def _fetch(self) -> None:
         """Fetch a token; a client that may not see contents gets one for the list alone."""
         began = time.monotonic()
         name, secret = (quote_plus(one, errors="surrogateescape") for one in self._access.credentials())
@@ -227,7 +253,7 @@ class Client:
     def _forbidden(self, answer: Answer, scope: str) -> Refused:
         """Return the refusal, with the scope that is missing: the one that Amp names, else the documented one."""
         said = _SCOPE.search(answer.headers.get("www-authenticate", ""))
-        scope = terminal(said[1]) if said else scope
+        scope = self._harmless(said[1]) if said else scope
         words = self._words(answer)
         if not scope:
             hint = f"which scope this takes is not documented; the client needs {META} at least"
@@ -243,9 +269,12 @@ class Client:
     def _words(self, answer: Answer) -> str:
         """Return what Amp says beside the status, escaped; it may say back what was sent, which is left out."""
         said = wire.reason(answer.body)
+        return f": {self._harmless(said)}" if said else ""
+
+    def _harmless(self, said: str) -> str:
         for hidden in filter(None, self._hidden):
             said = said.replace(hidden, "(hidden)")
-        return f": {terminal(said)}" if said else ""
+        return terminal(said)
 
 
 def _rfc3339(when: "datetime") -> str:

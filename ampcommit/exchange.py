@@ -29,7 +29,7 @@ _LONGEST_BACK_OFF = 8.0
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": f"ampcommit/{__version__}"}
 _GZIP = 16 + zlib.MAX_WBITS
 _UNREACHED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError, UnicodeError)
-_LATER = "try again later"
+_LATER, _THEN = "try again later", "run the command again then"
 _NETWORK = "look at the network, and at HTTPS_PROXY, ALL_PROXY and NO_PROXY"
 
 
@@ -86,6 +86,10 @@ class _Trouble(Exception):  # noqa: N818  # not an end: it leads to the next try
         super().__init__(what)
         self.hint = hint
         self.wait = wait
+
+
+class Held(RemoteError):  # noqa: N818  # an answer of the server's, which a caller may expect
+    """The server asks to be left alone for longer than anybody waits."""
 
 
 class Exchange:
@@ -147,10 +151,7 @@ class Exchange:
             most = min(self._patience.first_wait * 2 ** (attempt - 1), _LONGEST_BACK_OFF)
             await asyncio.sleep(random.uniform(0, most))  # noqa: S311  # it spreads the load, and hides nothing
         elif trouble.wait > self._patience.longest_wait:
-            raise RemoteError(
-                f"{_where(url)} asks to wait {_spoken(trouble.wait)}",
-                hint="run the command again then",
-            ) from None
+            raise Held(f"{_where(url)} asks to wait {_spoken(trouble.wait)}", hint=_THEN) from None
         else:
             self._free_at = max(self._free_at, time.monotonic() + trouble.wait)
 
@@ -294,7 +295,5 @@ def _http_date(text: str) -> datetime | None:
 
 def _spoken(seconds: float) -> str:
     """Return *seconds* in words, in the largest unit that fits."""
-    for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} seconds"
+    sizes = ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
+    return next(f"{seconds / size:.0f} {unit}" for size, unit in sizes if seconds >= 2 * size or size == 1)

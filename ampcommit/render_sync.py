@@ -7,8 +7,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from ampcommit.escape import terminal
 from ampcommit.render import Paper, print_json, warnings
-from ampcommit.store import text_of
 from ampcommit.streams import heard_or_not
+from ampcommit.usage import text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Watching(Progress):
         """Bring the bars up to date, and return them."""
         if self.task_ids:  # not while this is made
             done, (threads, costs) = self._done, self.task_ids
-            listed, priced = sum(done.listed.values()), done.filled + done.expired + done.failed
+            listed, priced = sum(done.listed.values()), done.filled + done.expired + done.untold + done.failed
             self.update(threads, completed=listed, total=None if done.due is None else listed)
             self.update(costs, completed=priced, total=done.due, visible=done.due is not None)
         return super().get_renderables()
@@ -50,8 +50,6 @@ def synced(done: "Synced", *, as_json: bool) -> None:
     said = [terminal(notice, 1000) for notice in done.notices]
     if done.unusable:
         said.append(f"{done.unusable} entries of the list have no id or no creator, and were left out")
-    if done.reason:
-        said.append(f"of {done.failed} threads the cost is left for the next run: {terminal(done.reason, 1000)}")
     warnings(said)
     with heard_or_not():
         if as_json:
@@ -67,11 +65,16 @@ def _lines(done: "Synced") -> None:
     if done.due is not None and done.asked.dry_run:
         out.say(f"costs     {done.due:,} would be asked for")
     elif done.due is not None:
-        out.say(f"costs     {_counts({'filled': done.filled, 'expired': done.expired, 'failed': done.failed})}")
+        out.say(f"costs     {_counts(_outcomes(done))}")
     out.say(f"requests  {done.requests:,} in {done.seconds:.1f} s")
     kept = "a dry run, nothing was kept" if done.asked.dry_run else terminal(done.path, 1000)
-    size = ", ".join(f"{number:,} {name}" for name, number in done.size.items())
+    nouns = {"threads": "thread", "users": "user", "repositories": "repository"}
+    size = ", ".join(f"{number:,} {nouns[name] if number == 1 else name}" for name, number in done.size.items())
     out.say(f"store     {size}: {kept}")
+
+
+def _outcomes(done: "Synced") -> dict[str, int]:
+    return {"filled": done.filled, "expired": done.expired, "untold": done.untold, "failed": done.failed}
 
 
 def _counts(counts: dict[str, int]) -> str:
@@ -79,15 +82,14 @@ def _counts(counts: dict[str, int]) -> str:
 
 
 def _json(done: "Synced") -> dict[str, object]:
-    usage = {"due": done.due, "filled": done.filled, "expired": done.expired, "failed": done.failed}
     return {
         "schema": "ampcommit.sync/1",
         "dry_run": done.asked.dry_run,
         "since": done.since and text_of(done.since),
         "threads": {**done.listed, "unusable": done.unusable},
-        "usage": usage if done.asked.usage else None,
+        "usage": {"due": done.due, **_outcomes(done)} if done.asked.usage else None,
         "requests": done.requests,
         "seconds": round(done.seconds, 3),
         "store": {"path": done.path, **done.size},
-        "complete": done.problem is None and not done.failed,
+        "complete": done.problem is None,
     }

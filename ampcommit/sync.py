@@ -8,11 +8,13 @@ from datetime import UTC, datetime, timedelta
 from tempfile import TemporaryDirectory
 
 from ampcommit.access import access
-from ampcommit.client import Client, Refused
+from ampcommit.asking import ask_each
+from ampcommit.client import Client
 from ampcommit.errors import LedgerError, RemoteError, SetupError
 from ampcommit.exchange import PATIENT
 from ampcommit.files import Lock
-from ampcommit.store import OUTCOMES, Store, path_of, text_of
+from ampcommit.store import OUTCOMES, Store, moment_of, path_of
+from ampcommit.usage import text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,20 +22,18 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from ampcommit.exchange import Patience
-    from ampcommit.store import Due
+    from ampcommit.usage import Due
     from ampcommit.wire import Page, Usage
 
-TOLD = timedelta(days=90)
+TOLD_FOR = timedelta(days=90)
 """How long Amp tells what a thread cost; so far back, too, threads are listed again, because they may have changed."""
 
 WEEK = timedelta(days=7)
 """How often everything is listed."""
 
-_SLACK = timedelta(days=1)  # between Amp's idea of a thread's age and ours
-_TIE = timedelta(
-    seconds=1
-)  # threads may be synced first in one moment, and whether `after` leaves that out is not known
-_ROW = 10  # failures in a row after which Amp is not asked for more
+_DAY = timedelta(days=1)  # between two questions about what Amp does not tell; and between its idea of an age and ours
+# Threads may be synced first in one moment, and whether `after` leaves that out is not known.
+_TIE = timedelta(seconds=1)
 _AT_ONCE = 100  # answers that are written in one change
 
 
@@ -68,7 +68,8 @@ class Synced:
 
     `since` is where the list began, None: at the first thread. `listed` counts threads by outcome; `unusable` entries
     had no id or no creator. Of the `due` threads, the cost of `filled` ones is known now, of `expired` ones Amp does
-    not tell any more, and `failed` ones are left for the next run, for the `reason` that the first of them had.
+    not tell any more, of `untold` ones not yet, and `failed` ones are left for the next run, for the `reason` that the
+    first of them had.
     `problem` is what ended the run early.
     """
 
@@ -79,7 +80,7 @@ class Synced:
         self.listed = dict.fromkeys(OUTCOMES, 0)
         self.unusable = 0
         self.due: int | None = None
-        self.filled = self.expired = self.failed = 0
+        self.filled = self.expired = self.untold = self.failed = 0
         self.requests = 0
         self.seconds = 0.0
         self.size: dict[str, int] = {}
@@ -112,6 +113,9 @@ def sync(
             done.problem = error
         finally:
             done.requests, done.notices = client.requests, client.notices
+        if done.failed and done.problem is None:
+            what = f"what {done.failed} of {done.due} threads cost could not be fetched: {done.reason}"
+            done.problem = RemoteError(what, hint="run `ampcommit sync` again: it asks for these again")
         done.size = store.size()
     done.seconds = time.monotonic() - begun
     return done
@@ -144,19 +148,23 @@ class _Run:
         self._store = store
         self._client = client
         self._done = done
-        self._answers: list[tuple[Due, Usage | None]] = []
+        self._now = datetime.now(UTC)
+        self._answers: list[tuple[Due, Usage | None, bool]] = []
         self._kept = time.monotonic()
-        self._in_a_row = 0
 
     async def whole(self) -> None:
         """List, and ask what threads cost, as far as that is wanted."""
         asked = self._done.asked
         async with self._client:
-            await self._list(_Extent(self._store, asked, datetime.now(UTC)))
+            await self._list(_Extent(self._store, asked, self._now))
             if asked.usage:
-                self._done.due = self._store.unpriced()
-                if not asked.dry_run:
+                times = (text_of(self._now - _DAY), text_of(self._now))
+                self._done.due = left = self._store.usage.unpriced(*times)
+                while left and not asked.dry_run:
                     await self._price(asked.concurrent)
+                    # Where Amp does not tell what a thread cost, those within it are asked for.
+                    left = self._store.usage.unpriced(*times, further=True)
+                    self._done.due += left
 
     async def _list(self, extent: "_Extent") -> None:
         """List threads page by page; each page is kept before the next one is asked for."""
@@ -171,55 +179,41 @@ class _Run:
 
     async def _price(self, concurrent: int) -> None:
         """Ask what threads cost, oldest first; answers that came before a failure are kept."""
-        due = self._store.due()
         try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(concurrent):
-                    group.create_task(self._worker(due))
-        except ExceptionGroup as failures:
-            raise failures.exceptions[0] from None
+            ended = await ask_each(self._store.usage.due(), self._ask, self._failed, concurrent=concurrent)
         finally:
             self._keep()
+        if ended:
+            raise ended
 
-    async def _worker(self, due: "Iterator[Due]") -> None:
-        """Ask what threads cost, one after the other; all workers share *due*, and each takes what comes next."""
-        for one in due:
-            try:
-                usage = await self._client.usage(one.thread)
-            except Refused:
-                raise  # it would be the same for all others
-            except RemoteError as error:
-                self._failed(error)
-                self._in_a_row += 1
-                if self._in_a_row >= _ROW:
-                    raise
-                continue
-            self._in_a_row = 0
-            if usage is None and not self._old(one):
-                self._failed(RemoteError(f"Amp does not tell what {one.thread} cost"))
-                continue
-            self._answers.append((one, usage))
-            if len(self._answers) >= _AT_ONCE or time.monotonic() - self._kept > 1:
-                self._keep()
+    async def _ask(self, due: "Due") -> None:
+        usage = await self._client.usage(due.thread)
+        # A thread of which Amp does not say when it changed, or that it does not tell yet, is asked for again.
+        final = self._old(due) or (usage is not None and due.as_of != "")
+        self._answers.append((due, usage, final))
+        if len(self._answers) >= _AT_ONCE or time.monotonic() - self._kept > 1:
+            self._keep()
 
-    def _failed(self, error: RemoteError) -> None:
+    def _failed(self, _: "Due", error: RemoteError) -> None:
         self._done.failed += 1
         self._done.reason = self._done.reason or str(error)
 
     def _old(self, due: "Due") -> bool:
-        """Say whether the thread is so old that Amp does not tell any more, by Amp's own clock."""
-        born = datetime.fromisoformat(due.born).timestamp() if due.born else due.thread.began
-        now = self._client.server_time or datetime.now(UTC)
-        return born is None or now.timestamp() - born >= (TOLD - _SLACK).total_seconds()
+        """Say whether the thread is so old that Amp does not tell any more, by Amp's clock and by ours."""
+        moment = moment_of(due.born)
+        born = moment.timestamp() if moment else due.thread.began
+        now = min(self._client.server_time or self._now, self._now)
+        return born is None or now.timestamp() - born >= (TOLD_FOR - _DAY).total_seconds()
 
     def _keep(self) -> None:
         """Write down the answers that have come."""
         answers, self._answers = self._answers, []
         if answers:
-            self._store.price(answers)
-        known = sum(usage is not None for _, usage in answers)
-        self._done.filled += known
-        self._done.expired += len(answers) - known
+            self._store.usage.keep(answers, text_of(self._now))
+        for _, usage, final in answers:
+            self._done.filled += usage is not None
+            self._done.expired += usage is None and final
+            self._done.untold += usage is None and not final
         self._kept = time.monotonic()
 
 
@@ -234,32 +228,26 @@ class _Extent:
     def __init__(self, store: Store, asked: Asked, now: datetime) -> None:
         self.begun: dict[str, str] = {}
         self.ended: dict[str, str] = {}
-        newest = _moment(store.newest())
         # The newest thread here: if our clock is ahead, no thread must be left out.
-        recent = min(filter(None, (now, newest))) - TOLD
+        recent = min(now, store.newest() or now) - TOLD_FOR
         self._whole = asked.since is None and (asked.full or not _within_a_week(store.noted("listed"), now))
         if not self._whole:
             self.after: datetime | None = asked.since or recent
             return
-        reached = None if asked.full else _moment(store.noted("reached"))
+        reached = None if asked.full else store.noted("reached")
         begun = store.noted("begun") if reached else None
         if begun is None or not _within_a_week(begun, now):
-            begun, reached = text_of(now), None
+            begun, reached = now, None
         self.after = min(reached - _TIE, recent) if reached else None
-        self.begun = {"begun": begun} if reached else {"begun": begun, "reached": ""}
-        self.ended = {"listed": begun, "begun": "", "reached": ""}
+        self.begun = {"begun": text_of(begun)} if reached else {"begun": text_of(begun), "reached": ""}
+        self.ended = {"listed": text_of(begun), "begun": "", "reached": ""}
 
     def reached(self, page: "Page") -> dict[str, str]:
         """Return the note that the list has come to the end of *page*."""
-        last = page.entries[-1].first_synced if page.entries and self._whole else None
-        return {"reached": text_of(last)} if last else {}
+        synced = [entry.first_synced for entry in page.entries if entry.first_synced]
+        return {"reached": text_of(min(synced))} if synced and self._whole else {}
 
 
-def _within_a_week(text: str | None, now: datetime) -> bool:
-    """Say whether *text* is a time of the last week; one that lies ahead was noted by a clock that was wrong."""
-    when = _moment(text)
+def _within_a_week(when: datetime | None, now: datetime) -> bool:
+    """Say whether *when* is a time of the last week; one that lies ahead was noted by a clock that was wrong."""
     return when is not None and timedelta() <= now - when < WEEK
-
-
-def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None

@@ -40,7 +40,9 @@ def test_sync_says_what_it_did(amp: Workspace, sync: Sync) -> None:
     done = sync()
 
     assert (done.status, done.err) == (0, "")
-    assert done.out.startswith("threads   1 new, 0 updated, 0 unchanged\ncosts     1 filled, 0 expired, 0 failed\n")
+    assert done.out.startswith(
+        "threads   1 new, 0 updated, 0 unchanged\ncosts     1 filled, 0 expired, 0 untold, 0 failed\n"
+    )
     assert not {amp.client_secret, *amp.issued, "\x1b"} & set(done.out.split())
     assert sync("--json").data["threads"]["unchanged"] == 1
 
@@ -83,12 +85,14 @@ def test_sync_refuses_what_it_cannot_do(amp: Workspace, sync: Sync, args: tuple[
 
 def test_sync_ends_with_5_where_amp_did_not_give_all(amp: Workspace, sync: Sync) -> None:
     """A cost that failed is a warning, a list that failed an error; both have their summary first."""
-    amp.usage.clear()
+    usage = f"/api/v2/threads/{THREAD}/usage"
+    amp.on(usage, Reply(200, b"<html>"))
     done = sync("--json")
     assert (done.status, done.parsed["usage"]["failed"], done.parsed["complete"]) == (5, 1, False)
-    assert (
-        done.err == f"warning: of 1 threads the cost is left for the next run: Amp does not tell what {THREAD} cost\n"
-    )
+    assert done.err.splitlines() == [
+        "error: what 1 of 1 threads cost could not be fetched: Amp's answer is not what a thread cost",
+        " hint: run `ampcommit sync` again: it asks for these again",
+    ]
 
     amp.on("/api/v2/threads", Reply(403))
     done = sync()

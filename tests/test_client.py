@@ -68,7 +68,7 @@ def refused(what: Callable[[Client], Awaitable[object]], kind: type[RemoteError]
     """Return the two lines of what is refused; they hold no secret, and neither does a traceback."""
     with pytest.raises(kind) as error:
         use(what)
-    assert type(error.value) is kind
+    assert isinstance(error.value, kind)
     text = f"{error.value} | {error.value.hint}"
     told = text + "".join(traceback.format_exception(error.value))
     assert not [hidden for hidden in (SECRET, QUOTED, "tok-1", "tok-2") if hidden in told]
@@ -224,7 +224,7 @@ def test_404_has_three_meanings(httpx_mock: HTTPXMock) -> None:
     httpx_mock.add_response(404, method="GET", json={"error": "not found"}, is_reusable=True)
 
     assert use(lambda client: client.usage(THREAD))[0] is None
-    assert use(lambda client: client.knows(THREAD))[0] is False
+    assert "has no list of threads" in refused(lambda client: client.knows(THREAD))
     text = refused(ids, RemoteError)
     assert "https://ampcode.com has no list of threads" in text
     assert "AMP_URL" in text
@@ -234,6 +234,14 @@ def test_404_has_three_meanings(httpx_mock: HTTPXMock) -> None:
             pass
 
     assert f"does not know the thread {CHILD}" in refused(read, RemoteError)
+
+
+def test_a_scope_that_is_the_token_is_not_told(httpx_mock: HTTPXMock) -> None:
+    """N11: a server that says the token back where it should name a scope does not get it printed."""
+    token(httpx_mock)
+    httpx_mock.add_response(403, url=f"{LIST}?limit=100", headers={"WWW-Authenticate": 'Bearer scope="tok-1"'})
+
+    assert "the scope (hidden)" in refused(ids)
 
 
 def test_usage_is_read(httpx_mock: HTTPXMock) -> None:

@@ -38,9 +38,9 @@ def test_a_summary_has_four_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr() == (
         (
             "threads   1,200 new, 3 updated, 0 unchanged, first synced since 2026-08-23T08:15:30.000Z\n"
-            "costs     1,200 filled, 3 expired, 0 failed\n"
+            "costs     1,200 filled, 3 expired, 0 untold, 0 failed\n"
             "requests  1,216 in 9.1 s\n"
-            "store     1,203 threads, 1 users, 2 repositories: /home/you/threads.db\n"
+            "store     1,203 threads, 1 user, 2 repositories: /home/you/threads.db\n"
         ),
         "",
     )
@@ -63,17 +63,16 @@ def test_costs_that_nobody_asked_for_have_no_line(capsys: pytest.CaptureFixture[
 
 
 def test_what_is_missing_is_said_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
-    """S01: notices, unusable entries and failed costs are warnings, without anything that a terminal acts on."""
-    render_sync.synced(done(notices=["a \x1b[2J b"], unusable=2, failed=4, reason="\x1b]0;x\x07"), as_json=False)
+    """S01: notices and unusable entries are warnings, without anything that a terminal acts on."""
+    render_sync.synced(done(notices=["a \x1b[2J b"], unusable=2), as_json=False)
 
     assert capsys.readouterr().err.splitlines() == [
         "warning: a \\x1b[2J b",
         "warning: 2 entries of the list have no id or no creator, and were left out",
-        "warning: of 4 threads the cost is left for the next run: \\x1b]0;x\\x07",
     ]
 
 
-@pytest.mark.parametrize("fields", [{}, {"failed": 1}, {"problem": RemoteError("x")}], ids=str)
+@pytest.mark.parametrize("fields", [{}, {"problem": RemoteError("x")}], ids=["fine", "a problem"])
 def test_json_has_every_field(capsys: pytest.CaptureFixture[str], fields: dict[str, object]) -> None:
     """The JSON is complete, and says whether the run was."""
     render_sync.synced(done(since=SINCE, **fields), as_json=True)
@@ -83,7 +82,7 @@ def test_json_has_every_field(capsys: pytest.CaptureFixture[str], fields: dict[s
         "dry_run": False,
         "since": "2026-08-23T08:15:30.000Z",
         "threads": {"new": 1200, "updated": 3, "unchanged": 0, "unusable": 0},
-        "usage": {"due": 1203, "filled": 1200, "expired": 3, "failed": int("failed" in fields)},
+        "usage": {"due": 1203, "filled": 1200, "expired": 3, "untold": 0, "failed": 0},
         "requests": 1216,
         "seconds": 9.14,
         "store": {"path": "/home/you/threads.db", "threads": 1203, "users": 1, "repositories": 2},
@@ -99,6 +98,13 @@ def test_json_without_costs_and_without_a_beginning_has_null(capsys: pytest.Capt
     assert '"usage": null' in out
 
 
+def test_one_is_not_many(capsys: pytest.CaptureFixture[str]) -> None:
+    """A store of one thread, one user and one repository says so."""
+    render_sync.synced(done(size={"threads": 1, "users": 1, "repositories": 1}), as_json=False)
+
+    assert "1 thread, 1 user, 1 repository: " in capsys.readouterr().out
+
+
 def test_a_terminal_shows_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a terminal a bar shows threads, then costs too, and is gone at the end."""
     ours, theirs = pty.openpty()
@@ -109,18 +115,18 @@ def test_a_terminal_shows_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None
         monkeypatch.setattr(sys, "stderr", screen)
         with render_sync.Watching(synced) as watching:
             watching.refresh()
-            first = os.read(ours, 65536)
             synced.due, synced.filled, synced.expired, synced.failed = 1203, 700, 20, 1
             watching.refresh()
-            second = os.read(ours, 65536)
-    last = os.read(ours, 65536)
+        screen.write("THE END")
+    seen = b""
+    while b"THE END" not in seen:
+        seen += os.read(ours, 65536)
     os.close(ours)
 
-    assert b"threads" in first
-    assert b"costs" not in first
-    assert re.search(rb"threads.*1203/1203", second)
-    assert re.search(rb"costs.*721/1203", second)
-    assert last.endswith(b"\x1b[2K")  # the last line, wiped
+    assert b"costs" not in seen.partition(b"1203/1203")[0].rpartition(b"threads")[0]
+    assert re.search(rb"threads.*1203/1203", seen)
+    assert re.search(rb"costs.*721/1203", seen)
+    assert seen.endswith(b"\x1b[2KTHE END")  # the last line, wiped
 
 
 def test_a_pipe_stays_silent() -> None:

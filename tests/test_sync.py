@@ -18,8 +18,8 @@ from pytest_httpx import HTTPXMock
 
 from ampcommit.errors import MisuseError, RemoteError, SetupError
 from ampcommit.exchange import Patience
-from ampcommit.store import text_of
 from ampcommit.sync import Asked, Synced, sync
+from ampcommit.usage import text_of
 from tests.conftest import command
 from tests.server import Reply, Request, Workspace, data
 
@@ -84,7 +84,7 @@ def rows(home: Path, question: str) -> list[tuple[object, ...]]:
 def dumped(home: Path) -> list[str]:
     """Return all that the store says of Amp, whenever it was learned."""
     with opened(home) as connection:
-        return [line for line in connection.iterdump() if '"progress"' not in line]
+        return [line for line in connection.iterdump() if '"progress"' not in line and '"retries"' not in line]
 
 
 def test_a_first_run_takes_everything(amp: Workspace, sealed: Path) -> None:
@@ -256,16 +256,23 @@ def test_costs_that_amp_forgot_are_remembered_as_expired(amp: Workspace, sealed:
     assert run(amp, Asked(full=True)).due == 0
 
 
-@pytest.mark.parametrize("thread", [name(1), f"T-{int(NOW.timestamp() * 1000) >> 16:08x}-0000-7000-8000-000000000000"])
-def test_the_cost_of_a_young_thread_is_not_given_up(amp: Workspace, thread: str) -> None:
-    """404 for a thread that cannot be expired yet is a failure of this run, and the next one asks again."""
+@pytest.mark.parametrize(
+    "thread",
+    [name(1), f"T-{int(NOW.timestamp() * 1000) >> 16:08x}-0000-7000-8000-000000000000"],
+    ids=["dated", "of version 7"],
+)
+def test_the_cost_of_a_young_thread_is_not_given_up(amp: Workspace, sealed: Path, thread: str) -> None:
+    """404 for a thread that cannot be expired yet is no failure; a day later the thread is asked for again."""
     created = ago(5) if thread == name(1) else None
     amp.add(thread, created=created)
 
-    for _ in range(2):
-        done = run(amp)
-        assert (done.due, done.failed, done.expired, done.problem) == (1, 1, 0, None)
-        assert done.reason == f"Amp does not tell what {thread} cost"
+    done = run(amp)
+    assert (done.due, done.untold, done.failed, done.expired, done.reason) == (1, 1, 0, 0, None)
+    assert run(amp).due == 0
+    with opened(sealed) as connection:
+        connection.execute("UPDATE retries SET at = ?", (ago(1.1),))
+    amp.add(thread, created=created, usd=2)
+    assert (run(amp).filled, run(amp).due) == (1, 0)
 
 
 def test_age_is_by_the_clock_of_amp(amp: Workspace) -> None:
@@ -275,7 +282,51 @@ def test_age_is_by_the_clock_of_amp(amp: Workspace) -> None:
     amp.on("/oauth2/token", data({"access_token": "t", "expires_in": 60}, date=NOW - timedelta(days=99)))
     amp.on("/api/v2/threads", data({"threads": list(amp.threads.values())}, date=NOW - timedelta(days=99)))
 
-    assert (run(amp).failed, run(amp).expired) == (1, 0)
+    assert (run(amp).untold, run(amp).expired) == (1, 0)
+
+
+def test_a_clock_of_amp_that_is_ahead_makes_nothing_expired(amp: Workspace) -> None:
+    """Nor does one answer with a date of next year: both clocks have to say that a thread is old."""
+    amp.add(name(1), created=ago(5), synced=ago(5))
+    amp.on(f"/api/v2/threads/{name(1)}/usage", Reply(404, date=NOW + timedelta(days=365)))
+
+    assert (run(amp).untold, run(amp).expired) == (1, 0)
+
+
+def test_a_thread_within_one_that_expired_is_not_lost(amp: Workspace) -> None:
+    """Where the main thread is too old, what a younger thread within it cost is asked for, in the same run."""
+    add(amp, 1, days=200, usd=None)
+    add(amp, 2, days=2, main=name(1))
+
+    done = run(amp)
+    assert (done.due, done.expired, done.filled) == (2, 1, 1)
+    assert run(amp).due == 0
+
+
+def test_without_a_word_of_changes_costs_are_asked_for_daily(amp: Workspace, sealed: Path) -> None:
+    """A thread whose list entry has no time of its last change is asked for once a day, while Amp tells."""
+    amp.add(name(1), created=ago(5), usd=1)
+    amp.add(name(2), created=ago(200), usd=1)
+    assert (run(amp).filled, run(amp).due) == (2, 0)
+    amp.usage[name(1)]["usage"] = 50
+    with opened(sealed) as connection:
+        connection.execute("UPDATE retries SET at = ?", (ago(1.1),))
+
+    assert (run(amp).filled, run(amp).due) == (1, 0)
+    assert rows(sealed, "SELECT usd FROM usage ORDER BY thread") == [("50",), ("1",)]
+
+
+def test_a_long_wait_ends_the_run(amp: Workspace) -> None:
+    """N03: where Amp asks to wait for a day, the run ends at once, however many threads it is about."""
+    for number in range(20):
+        add(amp, number)
+    for number in range(3, 20):
+        amp.on(f"/api/v2/threads/{name(number)}/usage", Reply(429, headers={"Retry-After": "86400"}))
+
+    done = run(amp, Asked(concurrent=1))
+
+    assert (done.failed, len(amp.seen(USAGE))) == (0, done.filled + 1)
+    assert "asks to wait 24 hours" in str(done.problem)
 
 
 def test_a_thread_without_any_time_can_expire(amp: Workspace) -> None:
@@ -303,8 +354,9 @@ def test_what_failed_is_left_for_the_next_run(amp: Workspace) -> None:
     amp.on(f"/api/v2/threads/{name(4)}/usage", Reply(500))
 
     done = run(amp)
-    assert (done.due, done.filled, done.failed, done.problem) == (20, 19, 1, None)
-    assert "answered 500" in str(done.reason)
+    assert (done.due, done.filled, done.failed) == (20, 19, 1)
+    assert "what 1 of 20 threads cost could not be fetched: " in str(done.problem)
+    assert "answered 500" in str(done.problem)
 
     amp.on(f"/api/v2/threads/{name(4)}/usage", data(amp.usage[name(4)]))
     assert (run(amp).filled, run(amp).due) == (1, 0)
@@ -349,7 +401,7 @@ def test_a_list_that_breaks_off_is_continued(amp: Workspace, sealed: Path) -> No
     assert done.problem is not None
 
     done = run(amp, Asked(usage=False))
-    assert (done.listed, done.problem) == ({"new": 50, "updated": 0, "unchanged": 91}, None)
+    assert (done.listed, done.problem) == ({"new": 50, "updated": 0, "unchanged": 100}, None)
     assert done.since is not None
     kept = dumped(sealed)
     assert run(amp, Asked(usage=False)).since != done.since  # from here on: 90 days
