@@ -2,12 +2,14 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from ampcommit.exchange import Patience
 from ampcommit.online import Online
+from ampcommit.record import ThreadId
 from ampcommit.store import Store
 from ampcommit.verdict import Verdict
 from ampcommit.wire import page
@@ -133,14 +135,87 @@ def test_without_credentials_it_is_said(run: Run, repo: Repo, amp: Workspace, mo
     assert "AC401 was not checked for 1 of 1 threads: there are no credentials" in said
 
 
+@pytest.mark.usefixtures("amp")
+@pytest.mark.parametrize(
+    "variable",
+    [("HTTPS_PROXY", "::::"), ("ALL_PROXY", "socks5://127.0.0.1:1"), ("AMPCOMMIT_CLIENT_ID", "two\nlines")],
+    ids=["proxy", "socks", "id"],
+)
+def test_surroundings_that_do_not_allow_to_ask_cost_no_verdict(
+    run: Run, repo: Repo, monkeypatch: pytest.MonkeyPatch, variable: tuple[str, str]
+) -> None:
+    """A proxy that cannot be used, or credentials that are none, are said, and the verdicts stand."""
+    commit(repo, PARENT)
+    monkeypatch.setenv(*variable)
+
+    status, found, said = findings(run, "--all")
+
+    assert (status, found) == (0, [])
+    assert "AC401 was not checked for 1 of 1 threads: " in said
+
+
+@pytest.mark.parametrize(
+    "change", ["DROP TABLE thread_repositories", "UPDATE thread_repositories SET repository = x'ff00'"], ids=str
+)
+def test_a_store_that_is_damaged_within_costs_no_verdict(
+    run: Run, repo: Repo, amp: Workspace, store: Path, change: str
+) -> None:
+    """What turns out to be damaged while it is read is said, once, and the verdicts stand."""
+    amp.add(CHILD)
+    repo("remote", "add", "origin", HERE)
+    for _ in range(3):
+        commit(repo, CHILD)
+    with closing(sqlite3.connect(store)) as file:
+        file.execute(change)
+        file.commit()
+
+    status, found, said = findings(run, "--all")
+
+    assert (status, {code for code, _ in found} - {"AC402"}) == (0, set())
+    assert said.count("AC402 was not checked any further") == ("DROP" in change)
+
+
+def test_all_questions_together_have_a_time_limit(repo: Repo, amp: Workspace) -> None:
+    """A server that is slow with every answer holds nobody up for longer than that."""
+    thread = ThreadId(OTHER)
+    amp.on(f"/api/v2/threads/{OTHER}/messages", Reply(silent=True))
+    online = Online(amp.environ, str(repo.path), Patience(attempts=1), seconds=0.2)
+    notices: list[str] = []
+
+    assert len(list(online(iter([Verdict(None, b"", [thread])]), notices))) == 1
+    assert "Amp did not answer all of it in 0.2 seconds" in notices[-1]
+
+
+def test_an_address_that_git_rewrites_is_here(run: Run, repo: Repo, amp: Workspace, store: Path) -> None:
+    """A remote that is written down with a short name, or another door of the forge, is the same repository."""
+    assert store.exists()
+    amp.add(CHILD)
+    repo("config", "url.git@ssh.github.com:.insteadOf", "gh:")
+    repo("remote", "add", "origin", "gh:example/demo")
+    commit(repo, PARENT)
+
+    assert findings(run, "--all")[1] == []
+
+
+def test_a_wrong_address_is_no_unknown_thread(run: Run, repo: Repo, amp: Workspace, store: Path) -> None:
+    """Where the server knows no list of threads either, 404 says nothing of a thread."""
+    assert store.exists()
+    repo("remote", "add", "origin", HERE)
+    commit(repo, OTHER)
+    amp.on("/api/v2/threads", Reply(404))
+
+    status, found, said = findings(run, "--all")
+
+    assert (status, found) == (0, [])
+    assert "has no list of threads" in said
+
+
 def test_a_server_that_fails_is_not_asked_about_every_thread(repo: Repo, amp: Workspace) -> None:
     """After a few failures in a row Amp is left alone."""
     threads = [f"T-{number:08x}-0000-4000-8000-000000000000" for number in range(50)]
     for thread in threads:
         amp.on(f"/api/v2/threads/{thread}/messages", Reply(500))
     online = Online(amp.environ, str(repo.path), Patience(attempts=1))
-    from ampcommit.record import ThreadId
-
     notices: list[str] = []
     verdicts: list[Verdict | int] = [7, *(Verdict(None, b"", [ThreadId(thread)]) for thread in threads)]
     passed = list(online(iter(verdicts), notices))
