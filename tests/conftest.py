@@ -36,6 +36,12 @@ def url(thread: str) -> str:
     return f"https://ampcode.com/threads/{thread}"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _interruptible() -> None:
+    """Heed Ctrl-C, as the programs that tests start then do: a shell starts what is in the background deaf to it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture(autouse=True)
 def sealed(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Cut the test off from the machine it runs on; return its empty home."""

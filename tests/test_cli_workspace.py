@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
+from pytest_httpx import HTTPXMock
 
 from tests.conftest import CHILD, OTHER, PARENT, Done, Repo, Run, command
 from tests.server import Reply, Workspace
@@ -45,6 +46,22 @@ def test_sync_says_what_it_did(amp: Workspace, sync: Sync) -> None:
     )
     assert not {amp.client_secret, *amp.issued, "\x1b"} & set(done.out.split())
     assert sync("--json").data["threads"]["unchanged"] == 1
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_sync_asks_where_amp_itself_is(
+    sync: Sync, monkeypatch: pytest.MonkeyPatch, httpx_mock: HTTPXMock, status: int
+) -> None:
+    """Without AMP_URL it is Amp's own address; where there is no such list, that is an error behind the summary."""
+    monkeypatch.setenv("AMPCOMMIT_CLIENT_ID", "id")
+    monkeypatch.setenv("AMPCOMMIT_CLIENT_SECRET", "secret")
+    httpx_mock.add_response(url="https://auth.ampcode.com/oauth2/token", json={"access_token": "t"})
+    httpx_mock.add_response(status, url="https://ampcode.com/api/v2/threads?limit=100", json={"threads": []})
+
+    done = sync()
+
+    assert done.out.startswith("threads   0 new, 0 updated, 0 unchanged\n")
+    assert (done.status, len(done.err.splitlines())) == ((0, 0) if status == 200 else (5, 2))
 
 
 def test_sync_takes_a_date(amp: Workspace, sync: Sync) -> None:

@@ -244,6 +244,31 @@ def test_a_scope_that_is_the_token_is_not_told(httpx_mock: HTTPXMock) -> None:
     assert "the scope (hidden)" in refused(ids)
 
 
+def test_threads_that_are_not_known_are_told_from_an_api_that_is_not_there(httpx_mock: HTTPXMock) -> None:
+    """N02: at the first thread that is not known, and only then, the list of threads is asked for."""
+    token(httpx_mock)
+    httpx_mock.add_response(404, url=f"{LIST}/{CHILD}/messages?limit=1", is_reusable=True)
+    httpx_mock.add_response(url=f"{LIST}?limit=1", json={"threads": []})
+
+    async def twice(client: Client) -> list[bool]:
+        return [await client.knows(THREAD), await client.knows(THREAD)]
+
+    assert use(twice)[0] == [False, False]
+
+
+def test_a_token_that_cannot_be_had_is_asked_for_once(httpx_mock: HTTPXMock) -> None:
+    """Of many who need a token at once, one asks for it, and what it learns holds for all."""
+    httpx_mock.add_response(500, url=TOKEN_URL, is_reusable=True)
+
+    async def many(client: Client) -> list[object]:
+        return list(await asyncio.gather(*(client.usage(THREAD) for _ in range(5)), return_exceptions=True))
+
+    found, client = use(many)
+
+    assert {type(one) for one in found} == {Refused}
+    assert client.requests == QUICK.attempts
+
+
 def test_usage_is_read(httpx_mock: HTTPXMock) -> None:
     """What a thread cost comes with its models and sub-threads, in exact dollars."""
     token(httpx_mock)

@@ -2,8 +2,10 @@
 
 import json
 import os
+import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from contextlib import closing
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -254,6 +256,18 @@ def test_where_no_thread_is_known_nobody_asks_for_costs() -> None:
     notices: list[str] = []
 
     assert (known(set(), os.environ, notices, titled="month"), notices) == (({}, {}), [])
+
+
+def test_a_store_that_is_damaged_within_costs_only_the_costs() -> None:
+    """What turns out to be wrong while it is read is a notice with its hint, too."""
+    priced({PARENT: "1"})
+    with closing(sqlite3.connect(path_of(os.environ))) as file:
+        file.execute("DROP TABLE usage")
+        file.commit()
+    notices: list[str] = []
+
+    assert known({P}, os.environ, notices, titled="thread") == ({}, {})
+    assert "is damaged: no such table: usage (hint: " in notices[0]
 
 
 def test_a_damaged_store_costs_only_the_costs() -> None:

@@ -113,16 +113,43 @@ def test_a_first_run_takes_everything(amp: Workspace, sealed: Path) -> None:
     assert store(sealed).parent.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_workspace_may_be_empty(httpx_mock: HTTPXMock, sealed: Path) -> None:
+@pytest.mark.parametrize("usage", [True, False])
+def test_a_workspace_may_be_empty(httpx_mock: HTTPXMock, sealed: Path, usage: bool) -> None:
     """Without threads there is nothing to ask for, and the run is whole."""
     httpx_mock.add_response(url="https://auth.ampcode.com/oauth2/token", json={"access_token": "t", "expires_in": 60})
     httpx_mock.add_response(url="https://ampcode.com/api/v2/threads?limit=100", json={"threads": []})
     environ = {**os.environ, "AMPCOMMIT_CLIENT_ID": "id", "AMPCOMMIT_CLIENT_SECRET": "secret"}
 
-    done = sync(Asked(), environ)
+    done = sync(Asked(usage=usage), environ)
 
-    assert (done.problem, done.due, done.requests, done.size["threads"]) == (None, 0, 2, 0)
+    assert (done.problem, done.due, done.requests, done.size["threads"]) == (None, 0 if usage else None, 2, 0)
     assert rows(sealed, "SELECT name FROM progress") == [("listed",)]
+
+
+def answering(httpx_mock: HTTPXMock, usage: dict[str, object]) -> dict[str, str]:
+    """Let Amp's own addresses answer with one thread and its *usage*; return the environment to ask them."""
+    entry = {"id": name(1), "creatorUserID": "u", "updatedAt": ago(1)}
+    httpx_mock.add_response(url="https://auth.ampcode.com/oauth2/token", json={"access_token": "t"})
+    httpx_mock.add_response(url="https://ampcode.com/api/v2/threads?limit=100", json={"threads": [entry]})
+    httpx_mock.add_response(url=f"https://ampcode.com/api/v2/threads/{name(1)}/usage", json=usage)
+    return {**os.environ, "AMPCOMMIT_CLIENT_ID": "id", "AMPCOMMIT_CLIENT_SECRET": "secret"}
+
+
+def test_one_thread_has_one_cost(httpx_mock: HTTPXMock, sealed: Path) -> None:
+    """A list of one thread leads to one question, and the run is whole."""
+    done = sync(Asked(), answering(httpx_mock, {"threadID": name(1), "usage": 2}))
+
+    assert (done.due, done.filled, done.problem) == (1, 1, None)
+    assert rows(sealed, "SELECT usd FROM usage") == [("2",)]
+
+
+def test_an_answer_about_another_thread_is_a_problem(httpx_mock: HTTPXMock, sealed: Path) -> None:
+    """N06: what another thread cost is not taken for the answer."""
+    done = sync(Asked(), answering(httpx_mock, {"threadID": name(2), "usage": 2}))
+
+    assert (done.due, done.filled, done.failed) == (1, 0, 1)
+    assert "what 1 of 1 threads cost could not be fetched: Amp told of another thread" in str(done.problem)
+    assert rows(sealed, "SELECT usd FROM usage") == []
 
 
 def test_an_api_that_is_not_there_is_said(httpx_mock: HTTPXMock) -> None:
