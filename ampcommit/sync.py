@@ -154,17 +154,20 @@ class _Run:
 
     async def whole(self) -> None:
         """List, and ask what threads cost, as far as that is wanted."""
-        asked = self._done.asked
         async with self._client:
-            await self._list(_Extent(self._store, asked, self._now))
-            if asked.usage:
-                times = (text_of(self._now - _DAY), text_of(self._now))
-                self._done.due = left = self._store.usage.unpriced(*times)
-                while left and not asked.dry_run:
-                    await self._price(asked.concurrent)
-                    # Where Amp does not tell what a thread cost, those within it are asked for.
-                    left = self._store.usage.unpriced(*times, further=True)
-                    self._done.due += left
+            await self._list(_Extent(self._store, self._done.asked, self._now))
+            if self._done.asked.usage:
+                await self._price_all()
+
+    async def _price_all(self) -> None:
+        """Ask what threads cost until nobody is left to be asked for."""
+        times = (text_of(self._now - _DAY), text_of(self._now))
+        left = self._done.due = self._store.usage.unpriced(*times)
+        while left and not self._done.asked.dry_run:
+            await self._price(self._done.asked.concurrent)
+            # Where Amp does not tell what a thread cost, those within it are asked for.
+            left = self._store.usage.unpriced(*times, further=True)
+            self._done.due += left
 
     async def _list(self, extent: "_Extent") -> None:
         """List threads page by page; each page is kept before the next one is asked for."""
