@@ -28,8 +28,7 @@ async def ask_each(
     """
     *ask* about each of *those*, *concurrent* of them at once; *failed* is told of each that had no answer.
 
-    Return what ended it early, None if nothing did: a refusal or a long wait, which hold for all, or *most* failures
-    in a row.
+    Return what ended it early, if anything: a refusal or a long wait, which hold for all, or *most* failures in a row.
     """
     ended: list[RemoteError] = []
     in_a_row = 0
@@ -49,7 +48,7 @@ async def ask_each(
             else:
                 in_a_row = 0
             if ended:
-                return
+                break
 
     try:
         async with asyncio.TaskGroup() as group:

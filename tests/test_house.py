@@ -56,11 +56,11 @@ def ours(names: set[str]) -> set[str]:
     return {name.removeprefix("ampcommit.") for name in names if name.startswith("ampcommit.")}
 
 
-def functions() -> "Iterator[tuple[str, ast.FunctionDef]]":
+def functions() -> "Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]":
     """Yield every function of the package with where it is."""
     for module in MODULES:
         for node in ast.walk(ast.parse((PACKAGE / f"{module}.py").read_text())):
-            if isinstance(node, ast.FunctionDef):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 yield f"{module}.{node.name}", node
 
 
