@@ -5,6 +5,7 @@ import io
 import ipaddress
 import json
 import os
+import pty
 import shutil
 import signal
 import socket
@@ -225,6 +226,23 @@ def learned(thread: str) -> "Resolved":
         time="2026-11-20T08:15:30Z",
         by="ampcommit 0.1.0",
     )
+
+
+def on_real_terminal(code: str, environ: Mapping[str, str]) -> bytes:
+    """Return what a Python that runs *code* shows on a terminal of its own; it must succeed."""
+    ours, theirs = pty.openpty()
+    found = {**environ, "PYTHONPATH": str(ROOT)}
+    child = subprocess.Popen([sys.executable, "-c", code], env=found, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    seen = b""
+    try:
+        while piece := os.read(ours, 65536):
+            seen += piece
+    except OSError:
+        pass  # how Linux says that the other end is closed
+    os.close(ours)
+    assert child.wait(30) == 0
+    return seen
 
 
 def command(*args: str) -> list[str]:

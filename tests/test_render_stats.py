@@ -4,9 +4,6 @@ import csv
 import io
 import json
 import os
-import pty
-import subprocess
-import sys
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -17,7 +14,7 @@ from ampcommit import render_stats
 from ampcommit.costs import Row
 from ampcommit.record import ThreadId
 from ampcommit.stats import Stats
-from tests.conftest import CHILD, PARENT, ROOT
+from tests.conftest import CHILD, PARENT, on_real_terminal
 from tests.test_render import HOSTILE, Capture, seen
 
 P, C = ThreadId(PARENT), ThreadId(CHILD)
@@ -189,24 +186,15 @@ def test_notices_are_warnings_on_stderr(capsys: Capture) -> None:
 @pytest.mark.parametrize("colour", [False, True])
 def test_a_terminal_gets_colour_unless_it_is_not_wanted(colour: bool) -> None:
     """Only the heads are bold, and `NO_COLOR` means none at all; lines are as long as they are."""
-    ours, theirs = pty.openpty()
-    environ = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "20"}
+    environ = {**os.environ, "TERM": "xterm", "COLUMNS": "20"}
     if colour:
         del environ["NO_COLOR"]
     run = (
         "from tests.test_render_stats import *; render_stats.shown(counted(row(month='2026-01')), as_json=0, as_csv=0)"
     )
-    child = subprocess.Popen([sys.executable, "-c", run], env=environ, stdin=theirs, stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    text = b""
-    try:
-        while piece := os.read(ours, 65536):
-            text += piece
-    except OSError:
-        pass  # how Linux says that the other end is closed
-    os.close(ours)
 
-    assert child.wait(30) == 0
+    text = on_real_terminal(run, environ)
+
     assert (b"\x1b[1m" in text) == (b"\x1b[" in text)
     assert len(text.splitlines()) == 3
     assert not (b"\x1b[3" in text and not colour)

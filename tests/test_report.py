@@ -22,7 +22,7 @@ from ampcommit.install import package
 from ampcommit.record import Finding
 from ampcommit.report import FORMATS, publish
 from ampcommit.verdict import Report, Verdict
-from tests.conftest import DATA, ROOT
+from tests.conftest import DATA, ROOT, on_real_terminal
 from tests.test_formats import HOSTILE, golden, missing, plain, sample, sha, verdict
 
 Capture = pytest.CaptureFixture[str]
@@ -582,20 +582,9 @@ def test_a_short_run_shows_no_progress(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 def test_a_person_at_a_real_terminal_sees_a_table() -> None:
     """A process of its own with a terminal on both streams draws, and notices come after the table."""
-    ours, theirs = pty.openpty()
-    environ = os.environ | PLAIN | {"PYTHONPATH": str(ROOT)}
     run = "from tests.test_report import *; publish(sample(), environ=os.environ)"
-    child = subprocess.Popen([sys.executable, "-c", run], env=environ, stdin=theirs, stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    seen = b""
-    try:
-        while piece := os.read(ours, 65536):
-            seen += piece
-    except OSError:
-        pass  # how Linux says that the other end is closed
-    os.close(ours)
 
-    assert child.wait(30) == 0
-    text = seen.decode().replace("\r\n", "\n")
+    text = on_real_terminal(run, os.environ | PLAIN).decode().replace("\r\n", "\n")
+
     assert text.startswith("commit ")
     assert text.endswith(f"3 warnings\n{TOO_FEW.removeprefix('warning: ')}{NOTICES}")
