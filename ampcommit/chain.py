@@ -189,7 +189,7 @@ def lineage(
             one = found.threads[name]
             one.rewritten = {commit: became[commit] for commit in commits if commit in became}
             one.commits = {commit: time for commit, time in commits.items() if commit not in one.rewritten}
-    found.warnings = [terminal(warning) for warning in sources.warnings]
+    found.warnings = [terminal(warning, 1000) for warning in sources.warnings]
     return found
 
 

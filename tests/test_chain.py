@@ -1351,3 +1351,14 @@ def test_who_cannot_ask_is_told(repo: Repo, amp: StandIn, recorded: bool, failur
 
     assert caught.value.hint
     assert amp.asked == []
+
+
+def test_what_to_do_about_a_damaged_store_is_said_whole(repo: Repo, sealed: Path) -> None:
+    """A command to copy is not cut off, however long the path is."""
+    path = sealed / ".local" / "share" / "ampcommit" / "threads.db"
+    path.parent.mkdir(parents=True)
+    path.write_text("<html>" * 1000)
+
+    (warning,) = look_up(CHILD, os.environ, folder=str(repo.path)).warnings
+
+    assert warning.endswith(f"mv {path} {path}.damaged)")
