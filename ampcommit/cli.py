@@ -7,7 +7,14 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from ampcommit import __version__, cli_ledger, cli_setup, cli_threads, cli_verify, cli_workspace
+from ampcommit import (
+    __version__,
+    cli_ledger,
+    cli_setup,
+    cli_threads,
+    cli_verify,
+    cli_workspace,
+)
 from ampcommit.cli_options import AsJson
 from ampcommit.errors import AmpcommitError, MisuseError, SetupError
 from ampcommit.escape import defused, terminal

@@ -17,16 +17,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from mmap import mmap
-    from typing import Any
+    from typing import Any, TypeAlias
 
+    from ampcommit.carried import Carry
+    from ampcommit.imported import Imported
     from ampcommit.resolved import Resolved
     from ampcommit.rewritten import Rewrite
 
-    Entry = Record | Resolved | Rewrite
+    Entry: TypeAlias = Carry | Imported | Record | Resolved | Rewrite
 
 _TAIL = 4096
 _RECENT = 65536  # bytes at the end in which nothing is said twice
 _LINE_LIMIT = 64 * 1024 * 1024
+_ROOMS = {"carry": "carried.Carry", "chain": "resolved.Resolved", "import": "imported.Imported"}
+_ROOMS |= {"rewrite": "rewritten.Rewrite"}
 
 
 class Ledger:
@@ -276,14 +280,10 @@ def _problem(line: bytes, before: bytes | None) -> str | None:
             return "not a record"
         if version <= VERSION and fields["kind"] == "commit":
             Record.from_bytes(line)
-        if version <= VERSION and fields["kind"] == "chain":
-            from ampcommit.resolved import Resolved  # never in a hook
-
-            Resolved.from_bytes(line)
-        if version <= VERSION and fields["kind"] == "rewrite":
-            from ampcommit.rewritten import Rewrite
-
-            Rewrite.from_bytes(line)
+        if version <= VERSION and str(fields["kind"]) in _ROOMS:
+            room, _, noun = _ROOMS[fields["kind"]].partition(".")
+            # Never in a hook.
+            getattr(__import__(f"ampcommit.{room}", fromlist=[noun]), noun).from_bytes(line)
     except RecordError as error:
         return str(error)
     expected = None if before is None else digest(before)

@@ -340,7 +340,7 @@ def test_a_newer_ledger_is_read_not_written(ledger: Ledger, version: int) -> Non
     assert sha(7) == intact(ledger, 2)[1]["commit"]
 
 
-@pytest.mark.parametrize("kind", ["head", "carry", "something new"])
+@pytest.mark.parametrize("kind", ["head", "later", "something new"])
 def test_other_kinds_of_lines_are_kept(ledger: Ledger, kind: str) -> None:
     """A kind that this version does not know is no damage."""
     filled(ledger, 1)
