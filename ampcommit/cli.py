@@ -11,6 +11,7 @@ from ampcommit import (
     __version__,
     cli_ledger,
     cli_setup,
+    cli_share,
     cli_threads,
     cli_verify,
     cli_workspace,
@@ -80,6 +81,7 @@ def show(
 
 
 cli_threads.add_to(app)
+cli_share.add_to(app)
 cli_workspace.add_to(app)
 
 
