@@ -3,15 +3,16 @@
 from ampcommit.compared import spans
 from ampcommit.errors import MisuseError, RecordError, SetupError
 from ampcommit.escape import terminal
+from ampcommit.gathered import Gathered, became
 from ampcommit.gitcmd import Git, clean
 from ampcommit.ledger import Ledger
 from ampcommit.link import named
+from ampcommit.noted import OWN, shelves
 from ampcommit.place import Place
 from ampcommit.pulls import Commit, Request, Web, web_of
 from ampcommit.record import Record, Sha, ThreadId
-from ampcommit.rewritten import Rewrite
 from ampcommit.settings import read_settings
-from ampcommit.show import TOLD, known
+from ampcommit.show import known
 from ampcommit.sources import Sources, Thread
 from ampcommit.threads import RANK, Chain, walk
 
@@ -51,6 +52,7 @@ class Lineage:
         self.chain: list[ThreadId] = [asked]
         self.threads: dict[ThreadId, Thread] = {}
         self.recorded = False  # a record alone tells the chain: which of its threads came from which is not known
+        self.known_by: dict[Sha, str] = {}  # who tells of each commit: own, shared, claim
         self.web: dict[ThreadId, Pages] = {}  # of threads with commits, where the clone's forge is known
         self.warnings: list[str] = []
 
@@ -83,7 +85,8 @@ def look_up(
 
         sources.amp = find(git, place, environ)
     asked = _asked(text, environ, folder, place)
-    return lineage(asked, sources, Ledger(place.ledger), down=down, around=around)
+    gathered = Gathered(shelves(place, environ))
+    return lineage(asked, sources, Ledger(place.ledger), gathered, down=down, around=around)
 
 
 def _asked(text: str, environ: "Mapping[str, str]", folder: str, place: Place) -> ThreadId:
@@ -170,27 +173,50 @@ def _pages(found: Lineage, web: Web, here: "Mapping[Sha, Commit]", reader: Git) 
 
 
 def lineage(
-    asked: ThreadId, sources: Sources, ledger: Ledger | None, *, down: bool = False, around: bool = False
+    asked: ThreadId,
+    sources: Sources,
+    ledger: Ledger | None,
+    gathered: Gathered | None = None,
+    *,
+    down: bool = False,
+    around: bool = False,
 ) -> Lineage:
     """Return the picture of *asked*: the way up, with *down* the way down, with *around* all that hangs on it."""
     found = Lineage(asked)
     sources.ledger = ledger
+    gathered = gathered or Gathered()
+    tellers = gathered.teach(sources, ledger) if ledger else {}
     up = walk(asked, sources.parents_of, LIMIT)
-    recorded = _recorded(asked, sources.lines_of(asked))
+    recorded = _recorded(asked, [*gathered.lines_of(asked), *sources.lines_of(asked)])
     # A record that leaves out what is known here is not the better one.
     if recorded and RANK.get(recorded.state, 0) > RANK[up.state] and set(up.threads) <= set(recorded.threads):
         up, found.recorded = recorded, True
     found.chain, found.status = up.threads, up.state
     shown = _shown(found, sources, down=down, around=around)
     found.threads = {thread: sources.threads[thread] for thread in shown}
+    for thread, one in found.threads.items():
+        if one.source == "ledger":
+            one.source = tellers.get(thread, one.source)
     if ledger:
-        became = _became(ledger)
-        for name, commits in _commits(ledger, found.threads, sources).items():
-            one = found.threads[name]
-            one.rewritten = {commit: became[commit] for commit in commits if commit in became}
-            one.commits = {commit: time for commit, time in commits.items() if commit not in one.rewritten}
+        _add_commits(found, _commits(ledger, found.threads, sources), gathered, became(ledger, gathered))
     found.warnings = [terminal(warning, 1000) for warning in sources.warnings]
     return found
+
+
+def _add_commits(
+    found: Lineage,
+    own: "Mapping[ThreadId, Mapping[Sha, str]]",
+    gathered: Gathered,
+    ends: "Mapping[Sha, Sha]",
+) -> None:
+    """Add to each thread its commits: those of the ledger, then those that only notes tell of."""
+    for name, one in found.threads.items():
+        noted = gathered.commits_of(name)
+        commits = {**own[name], **{commit: time for commit, (time, _) in noted.items() if commit not in own[name]}}
+        found.known_by |= {commit: known_by for commit, (_, known_by) in noted.items() if commit not in found.known_by}
+        found.known_by |= dict.fromkeys(own[name], OWN)
+        one.rewritten = {commit: ends[commit] for commit in commits if commit in ends}
+        one.commits = {commit: time for commit, time in commits.items() if commit not in one.rewritten}
 
 
 def _shown(found: Lineage, sources: Sources, *, down: bool, around: bool) -> list[ThreadId]:
@@ -243,31 +269,6 @@ def _commits(ledger: Ledger, threads: "Iterable[ThreadId]", sources: Sources) ->
             if link in found:
                 found[link].setdefault(record.commit, record.time)
     return found
-
-
-def _became(ledger: Ledger) -> dict[Sha, Sha]:
-    """Return what each commit became in the end that the ledger says was rewritten."""
-    if ledger.whole().find(b'"rewrite"') < 0:
-        return {}
-    told: dict[Sha, Sha] = {}
-    for line in ledger.lines():
-        if b'"rewrite"' in line:
-            try:
-                one = Rewrite.from_bytes(line)
-            except RecordError:
-                continue  # another kind, or damaged
-            if one.source in TOLD:  # what only resembles another commit may stand beside it
-                told[one.old] = one.new
-    return {old: end for old in told if (end := _end(old, told)) not in told}
-
-
-def _end(commit: Sha, became: "Mapping[Sha, Sha]") -> Sha:
-    """Return what *commit* became in the end; where that goes round in a circle, a commit of the circle."""
-    seen = set()
-    while commit in became and commit not in seen:
-        seen.add(commit)
-        commit = became[commit]
-    return commit
 
 
 def _may_link(line: bytes, threads: "Mapping[ThreadId, object]") -> bool:

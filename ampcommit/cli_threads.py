@@ -47,13 +47,14 @@ def chain(
     render.warnings(found.warnings)
     if as_json or (form is Format.JSON and not sequence):
         verb.add_web(found, os.environ)
-        render.print_json(draw.as_json(found))
+        render.print_json(draw.as_json(found) | {"known_by": found.known_by})
         return
     if sequence:
         render.text(draw.sequence(found, verb.subjects(found, os.environ)))
     elif form is Format.TREE:
         subjects = verb.described(found, os.environ)
         render_threads.chain(found, draw.tree(found, subjects, down=down, around=around), up=not (down or around))
+        render.told_by_others(found.known_by)
     else:
         render.text(draw.mermaid(found) if form is Format.MERMAID else draw.dot(found))
 

@@ -45,6 +45,11 @@ _Output = Annotated[
     typer.Option("--output", metavar="FILE", callback=insist, help="Write the report there, whole or not."),
 ]
 _MaxFindings = Annotated[int | None, typer.Option(metavar="N", min=0, help="Print at most so many findings.")]
+_RequireSigned = Annotated[bool, typer.Option("--require-signed", help="Demand a signed record: AC303, AC304.")]
+_AllowedSigners = Annotated[
+    str | None,
+    typer.Option("--allowed-signers", metavar="FILE", callback=insist, help="Who may sign; else .ampcommit-signers."),
+]
 _Online = Annotated[bool, typer.Option("--online", help="Ask Amp about the threads, too: AC401, AC402.")]
 _Quiet = Annotated[bool, typer.Option("--quiet", help="Print only what fails.")]
 
@@ -63,6 +68,8 @@ def verify(
     as_json: _AsJson = False,
     output: _Output = None,
     max_findings: _MaxFindings = None,
+    require_signed: _RequireSigned = False,
+    allowed_signers: _AllowedSigners = None,
     online: _Online = False,
     quiet: _Quiet = False,
 ) -> None:
@@ -73,22 +80,32 @@ def verify(
     """
     if (commits is not None) + everything + stdin + (message is not None) > 1:
         raise MisuseError("only one thing can be checked", hint="name a RANGE, --all, --stdin, or --message FILE")
-    if message and (policy_from or allow_fixup or min_coverage is not None or online):
-        hint = "a message is judged by the policy of the hooks here"
-        raise MisuseError("--policy-from, --allow-fixup, --min-coverage and --online are about commits", hint=hint)
+    if message and any((policy_from, allow_fixup, min_coverage is not None, require_signed, allowed_signers, online)):
+        raise _about_commits()
     from ampcommit.report import EVERY, publish
 
     form = "json" if as_json else form
-    if message:
-        judging = _of_message(message)
-    else:
+    judging = _of_message(message) if message else None
+    if judging is None:
         asking = partial(_asked, commits=commits, everything=everything, stdin=stdin)
-        judged = partial(_of_commits(online), allow_fixup=allow_fixup, policy_from=policy_from or "")
-        every = online or form in EVERY
-        judging = judged(asking, os.environ, min_coverage=min_coverage, every=every, begun=context.obj)
+        judged = partial(_of_commits(online), asking, os.environ, allow_fixup=allow_fixup, min_coverage=min_coverage)
+        judged = partial(judged, policy_from=policy_from or "", signers=_signers(allowed_signers, require_signed))
+        judging = judged(every=online or form in EVERY, begun=context.obj)
     with judging as report:
         publish(report, form, output=output or "", max_findings=max_findings, quiet=quiet, environ=os.environ)
     raise typer.Exit(report.exit_code)
+
+
+def _signers(path: str | None, demanded: bool) -> str | None:
+    """Return the file that says who may sign (empty: the committed one); None where no signature is demanded."""
+    if path and not demanded:
+        raise MisuseError("--allowed-signers is about signed records", hint="add --require-signed")
+    return (path or "") if demanded else None
+
+
+def _about_commits() -> MisuseError:
+    options = "--policy-from, --allow-fixup, --min-coverage, --require-signed, --allowed-signers and --online"
+    return MisuseError(f"{options} are about commits", hint="a message is judged by the policy of the hooks here")
 
 
 def _of_commits(online: bool) -> "Callable[..., AbstractContextManager[Report]]":

@@ -1,5 +1,5 @@
 """
-What the ledger says of many commits: one pass finds where their ids stand, then each question reads its own lines.
+What is recorded of many commits: one pass finds where the ledger names them, and notes are asked for many at once.
 
 A million records take 8 MB. Asking `Ledger.records` for each commit would search the whole ledger each time.
 """
@@ -9,17 +9,24 @@ from array import array
 from bisect import bisect_left
 from functools import cached_property
 
-from ampcommit.errors import RecordError
-from ampcommit.record import Record, parsed
-from ampcommit.rewritten import MOST, rewritings
+from ampcommit.errors import LedgerError
+from ampcommit.noted import OWN, SHARED
+from ampcommit.traced import Kept, believed, traced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from mmap import mmap
 
     from ampcommit.ledger import Ledger
+    from ampcommit.noted import Line, Shelf
     from ampcommit.record import Sha, ThreadId
+    from ampcommit.traced import Found, Trace
+
+    Signed = Callable[[bytes, Sequence[bytes]], str | None]
+
+UNSIGNED = "nobody signed it"
+"""What is wrong with a record, or a line that leads to it, that has no signature."""
 
 _NAMED = re.compile(rb'"(?:commit|new)"\s*:\s*"([0-9a-f]{40}(?:[0-9a-f]{24})?)"')
 _PARTS = 256
@@ -30,53 +37,153 @@ _KEY_MASK = (1 << 64 - _OFFSET_BITS) - 1
 
 
 class Said:
-    """What a record says of its commit: links, repository, how its thread was found, whether `commit-msg` judged it."""
+    """
+    What a record says of its commit: links, repository, how its thread was found, whether `commit-msg` judged it.
 
-    __slots__ = ("links", "repo", "source", "thread", "validated")
+    `known_by` and, for a claim, `remote` tell who says so; `fault` is what is wrong with its signature, or with that of
+    a line that leads to it, where signatures are asked for.
+    """
+
+    __slots__ = (
+        "fault",
+        "known_by",
+        "links",
+        "remote",
+        "repo",
+        "source",
+        "thread",
+        "validated",
+    )
 
     def __init__(
-        self, links: "list[ThreadId]", source: str, thread: "ThreadId", validated: bool, repo: str | None = None
+        self,
+        links: "list[ThreadId]",
+        source: str,
+        thread: "ThreadId",
+        validated: bool,
+        repo: str | None = None,
+        *,
+        known_by: str = OWN,
+        remote: str | None = None,
+        fault: str | None = None,
     ) -> None:
         self.links = links
         self.repo = repo
         self.source = source
         self.thread = thread
         self.validated = validated
+        self.known_by = known_by
+        self.remote = remote
+        self.fault = fault
+
+
+class Proof:
+    """
+    How far records count: not the clone's own with *damage* to its ledger, with *signed* none without a signature.
+
+    *fork* says that the commits come from a fork, whose records cannot be here; *later* finds a thread in which the
+    work of another one had gone on when the commit was made.
+    """
+
+    __slots__ = ("damage", "fork", "later", "signed")
+
+    def __init__(
+        self,
+        damage: str | None = None,
+        *,
+        fork: bool = False,
+        signed: bool = False,
+        later: "Callable[[ThreadId], ThreadId | None]" = lambda _: None,
+    ) -> None:
+        self.damage = damage
+        self.fork = fork
+        self.signed = signed
+        self.later = later
 
 
 class Records:
     """
-    The records of one clone by commit, as *ledger* held them at the first question.
+    The records of one clone by commit: those in *ledger*, as it was at the first question, and in notes on *shelves*.
 
-    `LedgerError` where the ledger cannot be opened; one that is not there says nothing.
+    With *signed* only what it says is signed counts, and nothing of the ledger, where nothing is. `LedgerError` where
+    the ledger cannot be opened; one that is not there says nothing.
     """
 
-    def __init__(self, ledger: "Ledger") -> None:
+    def __init__(self, ledger: "Ledger", shelves: "Sequence[Shelf]" = (), signed: "Signed | None" = None) -> None:
         self._ledger = ledger
+        self._shelves = shelves
+        self._signed = signed
+        self._kept = Kept(self._lines, shelves)
 
     @property
     def present(self) -> bool:
-        """Say whether there is a ledger with at least one line."""
-        return bool(self._text)
+        """Say whether there is a ledger with at least one line, or a note."""
+        return bool(self._shelves) or bool(self._text)
+
+    @property
+    def noted(self) -> bool:
+        """Say whether there are notes, which are worth asking about many commits at once."""
+        return bool(self._shelves)
+
+    def fetch(self, commits: "Iterable[Sha]") -> None:
+        """Ask the notes about all of *commits* at once, before each of them is asked for."""
+        self._kept.fetch(commits)
 
     def of(self, commit: "Sha", *, every: bool = False) -> list[Said]:
         """
         Return what the records of *commit* say, oldest first; damaged ones are for `problems` to tell.
 
-        Where it has none, and with *every* in any case, those of the commits that were rewritten into it speak for it.
+        Where it has none, and with *every* in any case, those of the commits that became it speak for it. Claims
+        count where nothing else does.
         """
-        found: list[Said] = []
-        seen, waiting = {commit}, [commit]
-        while waiting and (every or not found):
-            found = [said for one in waiting for line in self._lines(one) if (said := _said(line, one))] + found
-            told = [told.old for one in waiting for told in rewritings(self._lines(one), one) if told.old not in seen]
-            waiting = list(dict.fromkeys(told)) if len(seen) < MOST else []
-            seen.update(waiting)
-        return found
+        if self._signed:
+            return self._proven(commit, every)
+        return [_said(one) for one in self.trace(commit, every=every).records]
+
+    def trace(self, commit: "Sha", *, every: bool = True) -> "Trace":
+        """Return what is told of *commit*, claims where nothing else is, whether anything is signed or not."""
+        return believed(commit, self._kept, every=every)
+
+    def made(self, commit: "Sha") -> str | None:
+        """
+        Return when the work in *commit* was recorded first, where somebody but the agent said of which thread it is.
+
+        None where that is not known, of all that it was made from.
+        """
+        found = traced(commit, self._kept, weakest=SHARED, counts=self._counts)
+        recorded = {one.record.commit for one in found.records}
+        sources = {one.record.source for one in found.records}
+        if not sources <= {"message", "use"} or not recorded >= {commit, *(step.old for step in found.steps)}:
+            return None
+        return min(one.record.time for one in found.records)
 
     def problems(self) -> list[str]:
         """Return what `ledger check` finds; it reads the whole ledger."""
         return self._ledger.check().problems
+
+    def _proven(self, commit: "Sha", every: bool) -> list[Said]:
+        """Return what signed records say, wherever they came from; without any, the others, with what is wrong."""
+        found = traced(commit, self._kept, every=every, counts=self._counts)
+        if found.records:
+            return [_said(one) for one in found.records]
+        found = traced(commit, self._kept, every=every)
+        return [_said(one, self._worst(one, found)) for one in found.records]
+
+    def _worst(self, record: "Found", found: "Trace") -> str:
+        """Return what is wrong with the signatures of *record* and what leads to it: a bad one before a missing one."""
+        lines = [record.line, *(step.line for step in found.steps)]
+        faults = [fault for line in lines if (fault := self._fault(line))]
+        return next((fault for fault in faults if fault != UNSIGNED), UNSIGNED)
+
+    def _counts(self, line: "Line") -> bool:
+        return self._signed is None or self._fault(line) is None
+
+    def _fault(self, line: "Line") -> str | None:
+        try:
+            signer = self._signed(line.text, line.note) if self._signed and line.note else None
+        except LedgerError as error:
+            return str(error)
+        return None if signer else UNSIGNED
 
     @cached_property
     def _text(self) -> "mmap | bytes":
@@ -114,12 +221,15 @@ def _place(commit: bytes) -> tuple[int, int]:
     return code % _PARTS, (code // _PARTS & _KEY_MASK) << _OFFSET_BITS
 
 
-def _said(line: bytes, commit: "Sha") -> Said | None:
-    """Return what *line* says of *commit*; None where it is about something else, or damaged."""
-    try:
-        record = Record.from_bytes(line) if parsed(line).get("kind") == "commit" else None
-    except RecordError:
-        return None
-    if record is None or record.commit != commit:
-        return None
-    return Said(record.links, record.source, record.thread, record.validated, record.repo)
+def _said(found: "Found", fault: str | None = None) -> Said:
+    record = found.record
+    return Said(
+        record.links,
+        record.source,
+        record.thread,
+        record.validated,
+        record.repo,
+        known_by=found.known_by,
+        remote=found.line.remote,
+        fault=fault,
+    )

@@ -10,12 +10,14 @@ from ampcommit.escape import PIECE, defused, defused_json, terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from ampcommit.rewritten import Rewrite
+    from ampcommit.record import Sha
     from ampcommit.show import Shown
+    from ampcommit.traced import Step
 
 
+_NAMED = 8  # commits in one line
 ADDRESS = 10_000
 """How many characters of an address are shown: half of one leads nowhere."""
 
@@ -54,7 +56,7 @@ def shown(found: "Shown", *, as_json: bool) -> None:
         return
     _labelled(out, "thread", [thread.url for thread in found.threads])
     _labelled(out, "chain", [thread.url for thread in found.chain] + [STATE_TEXT.get(found.chain_state, "")])
-    _labelled(out, "found by", [_SOURCE_TEXT.get(str(found.source), str(found.source))])
+    _labelled(out, "found by", [_SOURCE_TEXT.get(str(found.source), str(found.source)) + _teller(found)])
     _labelled(out, "evidence", [_evidence(found)])
     _on_the_web(out, found)
     _labelled(out, "made from", list({told.old: _origin(told) for told in found.rewritten}.values()))
@@ -95,17 +97,51 @@ _KNOWN_BY = {
 }
 
 
+def _teller(found: "Shown") -> str:
+    """Return who says how the thread was found, where that is somebody else."""
+    return f" ({_told_by(found.known_by, found.remote)})" if found.known_by in ("shared", "claim") else ""
+
+
+def _told_by(known_by: object, remote: str | None) -> str:
+    return f"a claim fetched from {remote}" if known_by == "claim" else "shared record"
+
+
 def _evidence(found: "Shown") -> str:
     if not found.records:
-        return "a link in the message, and no record in this clone's ledger"
+        return "a link in the message, and no record"
+    last = found.records[-1]
+    if last["known_by"] == "own":
+        recorded = f"recorded here {last.get('time')}"
+    else:
+        recorded = f"{_told_by(last['known_by'], found.remote)}, recorded {last.get('time')}"
     checked = "the hook had checked the message" if found.validated else "the hook had not checked the message"
-    return f"recorded {found.records[-1].get('time')}; {checked}"
+    return f"{recorded}; {checked}"
 
 
-def _origin(told: "Rewrite") -> str:
+def told_by_others(known_by: "Mapping[Sha, str]") -> None:
+    """Say which commits are known from notes alone, not from this clone's ledger."""
+    for who, text in (("shared", "from shared records"), ("claim", "from claims that were fetched")):
+        found = [commit[:12] for commit, teller in known_by.items() if teller == who]
+        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        if found:
+            Paper().say(f"({text}: {', '.join(found[:_NAMED])}{more})")
+
+
+def _origin(told: "Step") -> str:
     how = told.command or {"tree": "same tree", "patch-id": "same patch"}.get(told.source, told.source)
-    derived = ", derived from the reflog" if told.source == "reflog" else ""
-    return f"{told.old} ({terminal(how)}{derived})"
+    derived = _DERIVED.get(told.source, "") if told.command else ""
+    by = f", {_told_by(told.known_by, told.line.remote)}" if told.known_by != "own" else ""
+    return f"{told.old} ({terminal(how)}{derived}{by})"
+
+
+_DERIVED = {
+    "reflog": ", derived from the reflog",
+    "tree": ", same tree",
+    "patch-id": ", same patch",
+    "range": ", named by a person",
+    "message": ", by its request and its links",
+    "ref": ", by its request",
+}
 
 
 def _shown_json(found: "Shown") -> dict[str, object]:
@@ -116,9 +152,17 @@ def _shown_json(found: "Shown") -> dict[str, object]:
         "chain": found.chain,
         "chain_state": found.chain_state,
         "source": found.source,
+        "known_by": found.known_by,
+        "remote": found.remote,
         "records": found.records,
         "rewritten": [
-            {"old": told.old, "new": told.new, "command": told.command, "source": told.source}
+            {
+                "old": told.old,
+                "new": told.new,
+                "command": told.command,
+                "source": told.source,
+                "known_by": told.known_by,
+            }
             for told in found.rewritten
         ],
         "web": {"commit": found.page, "request": found.request and found.request.as_dict()} if found.page else None,

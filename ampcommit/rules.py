@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ampcommit.current import Current
     from ampcommit.message import Trailer
-    from ampcommit.records import Said
+    from ampcommit.records import Proof, Said
     from ampcommit.settings import Settings
     from ampcommit.threads import Chain
 
@@ -62,7 +62,7 @@ class Case:
 
     `links` are the accepted threads in order, each once, where it stands last; `faults` the values
     of our key that are not accepted. `demanded` says whether a missing link counts at all, `records`
-    what is recorded of the commit (None: nobody looked).
+    what is recorded of the commit (None: nobody looked), `proof` how far that counts.
     """
 
     __slots__ = (
@@ -71,13 +71,13 @@ class Case:
         "body",
         "chain_of",
         "current",
-        "damage",
         "demanded",
         "displaced",
         "faults",
         "grounds",
         "inside",
         "links",
+        "proof",
         "records",
         "subject",
     )
@@ -93,7 +93,7 @@ class Case:
         demanded: bool = True,
         grounds: Grounds | None = None,
         records: "list[Said] | None" = None,
-        damage: str | None = None,
+        proof: "Proof | None" = None,
     ) -> None:
         self.subject, body = subject_and_body(text)
         self.body = body.replace("\r\n", "\n")
@@ -114,7 +114,7 @@ class Case:
         self.demanded = demanded
         self.grounds = grounds or Grounds()
         self.records = records
-        self.damage = damage  # what is wrong with the ledger, if anything
+        self.proof = proof
         self._exemptions = settings.exempt
         self._exempt: list[str | None] = []
         self.inside = at_work is not None and at_work.inside

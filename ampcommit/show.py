@@ -1,4 +1,4 @@
-"""What is known of one commit: its records, or at least what its own message says."""
+"""What is known of one commit: its records, here and in notes, or at least what its own message says."""
 
 import os
 
@@ -7,14 +7,16 @@ from ampcommit.gitcmd import Git, clean
 from ampcommit.ledger import Ledger
 from ampcommit.link import named
 from ampcommit.message import trailers
+from ampcommit.noted import OWN, Line, shelves
 from ampcommit.place import Place
 from ampcommit.pulls import Commit, web_of
-from ampcommit.record import Record, Sha, ThreadId, canonical, parsed
+from ampcommit.record import Sha, ThreadId, canonical, parsed
 from ampcommit.resolved import Resolved
-from ampcommit.rewritten import Rewrite, origins
 from ampcommit.rules import Case, unique
 from ampcommit.settings import read_settings
+from ampcommit.shared import publishable
 from ampcommit.threads import RANK, Chain, Offline, walk
+from ampcommit.traced import Kept, Step, believed, best
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,12 +24,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ampcommit.pulls import Request
+    from ampcommit.traced import Found, Trace
 
 NEWEST = 10_000
 """Recorded commits among which `show` looks for the one that an unknown commit was made from."""
-
-TOLD = ("git", "reflog")
-"""How rewritten commits are known that git told of; the others are known by what they hold."""
 
 
 class Shown:
@@ -41,8 +41,10 @@ class Shown:
         self.chain_state = "unknown"
         self.source: str | None = None
         self.validated: bool | None = None
-        self.records: list[dict[str, Any]] = []  # as they stand in the ledger
-        self.rewritten: list[Rewrite] = []  # what led to it, nearest first
+        self.known_by: str | None = None  # who tells the last thread: own, shared, claim, or the message alone
+        self.remote: str | None = None  # that a claim was fetched from
+        self.records: list[dict[str, Any]] = []  # as they stand in the ledger or a note, each with its `known_by`
+        self.rewritten: list[Step] = []  # what led to it, nearest first
         self.page: str | None = None  # on the web
         self.request: Request | None = None
 
@@ -69,32 +71,31 @@ def known(revision: str, environ: "Mapping[str, str]", folder: str = ".") -> Sho
 def _known(commit: Commit, git: Git, place: Place, environ: "Mapping[str, str]") -> Shown:
     shown = Shown(commit.commit, commit.subject)
     ledger = Ledger(place.ledger)
-    shown.rewritten = origins(ledger, shown.commit)
-    _take(shown, ledger, environ)
+    kept = Kept(lambda one: ledger.find(canonical(one)), shelves(place, environ))
+    kept.fetch([shown.commit])
+    trace = believed(shown.commit, kept)
+    shown.rewritten = trace.steps
+    _take(shown, trace, ledger, environ)
     if shown.commit not in [fields["commit"] for fields in shown.records]:
         _said(shown, commit.message, git, place, environ)
     if not shown.threads and (told := _resembling(shown.commit, ledger, place, environ)):
-        shown.rewritten = [told, *origins(ledger, told.old), *shown.rewritten]
-        _take(shown, ledger, environ)
+        trace = believed(told.old, kept)
+        shown.rewritten = [told, *trace.steps, *shown.rewritten]
+        _take(shown, trace, ledger, environ, told.source)
     return shown
 
 
-def _take(shown: Shown, ledger: Ledger, environ: "Mapping[str, str]") -> None:
+def _take(shown: Shown, trace: "Trace", ledger: Ledger, environ: "Mapping[str, str]", via: str | None = None) -> None:
     """Take over the records of the commit, and of those that were rewritten into it, if there are any."""
-    # The oldest first: what a commit says itself comes behind what it was made from.
-    steps = {shown.commit: 0}
-    for told in shown.rewritten:
-        steps.setdefault(told.old, steps[told.new] + 1)
-    ids = sorted(steps, key=lambda commit: -steps[commit])
-    found = [one for commit in ids for one in ledger.records("commit", commit)]
-    known = [(record, fields) for line, fields in found if (record := _understood(line, fields))]
-    if known:
-        shown.records = [fields for _, fields in known]
-        _recorded(shown, [record for record, _ in known])
-        _learned_since(shown, ledger, environ)
+    told = (publishable(one.line.text) for one in trace.records if one.line.known_by == OWN)
+    mine = {one[1] for one in told if one}  # what was shared of them says it once more
+    if records := [one for one in trace.records if one.line.known_by == OWN or one.line.text not in mine]:
+        shown.records = [parsed(one.line.text) | {"known_by": one.known_by} for one in records]
+        _recorded(shown, records, via)
+        _learned_since(shown, ledger, trace.chains, environ)
 
 
-def _resembling(commit: Sha, ledger: Ledger, place: Place, environ: "Mapping[str, str]") -> Rewrite | None:
+def _resembling(commit: Sha, ledger: Ledger, place: Place, environ: "Mapping[str, str]") -> Step | None:
     """Return from which of the newest recorded commits this one was made, as `ledger rebuild` would write it down."""
     if not ledger.whole():
         return None
@@ -106,7 +107,7 @@ def _resembling(commit: Sha, ledger: Ledger, place: Place, environ: "Mapping[str
             match = Recorded(history.objects, ledger, NEWEST).found([commit]).matches.get(commit)
     except SetupError:  # objects of other commits are broken; this one is as unknown as before
         return None
-    return match.rewrite(commit) if match else None
+    return Step(old=match.old, new=commit, command=None, source=match.source, line=Line(b"")) if match else None
 
 
 def _commit(git: Git, place: Place, revision: str, environ: "Mapping[str, str]") -> Commit:
@@ -123,37 +124,24 @@ def _commit(git: Git, place: Place, revision: str, environ: "Mapping[str, str]")
     return Commit(commit, parents, subject, message)
 
 
-def _understood(line: bytes, fields: "dict[str, Any]") -> Record | None:
-    """Return the record on *line*; None for another kind of line, and for one that is damaged."""
-    try:
-        return Record.from_bytes(line) if fields.get("kind") == "commit" else None
-    except RecordError:
-        return None  # `ledger check` reports it
-
-
-def _recorded(shown: Shown, records: list[Record]) -> None:
+def _recorded(shown: Shown, records: "list[Found]", via: str | None) -> None:
     """
     Unite the records of the commit; of those with its last thread, the best informed says how that was found.
 
     Where git did not say itself that they are about this commit, that is how it was found. Only its own message
     can have been checked.
     """
-    newest = records[-1]
-    shown.threads = unique([link for record in records for link in record.links])
+    newest = records[-1].record
+    shown.threads = unique([link for one in records for link in one.record.links])
     shown.chain, shown.chain_state = newest.chain, newest.chain_state
-    surely = {shown.commit}
-    for told in shown.rewritten:  # nearest first
-        if told.new in surely and told.source in TOLD:
-            surely.add(told.old)
-    same = [record for record in records if record.thread == newest.thread and record.commit in surely]
-    if same:
-        shown.source = max(same, key=lambda record: record.source in ("env", "use")).source
-    else:
-        shown.source = next(told.source for told in shown.rewritten if told.source not in TOLD)
-    shown.validated = any(record.validated for record in records if record.commit == shown.commit)
+    found, teller = best(records)
+    shown.source, shown.known_by = via or found, teller.known_by
+    remotes = [line.remote for line in (teller.line, *(told.line for told in shown.rewritten)) if line.remote]
+    shown.remote = next(iter(remotes), None)
+    shown.validated = any(one.record.validated for one in records if one.record.commit == shown.commit)
 
 
-def _learned_since(shown: Shown, ledger: Ledger, environ: "Mapping[str, str]") -> None:
+def _learned_since(shown: Shown, ledger: Ledger, shared: "list[Resolved]", environ: "Mapping[str, str]") -> None:
     """Take over what became known of the chain after the commit was recorded."""
     best = Chain(shown.chain, shown.chain_state)
     if RANK.get(best.state, 0) > RANK["partial"]:
@@ -167,6 +155,7 @@ def _learned_since(shown: Shown, ledger: Ledger, environ: "Mapping[str, str]") -
             continue  # `ledger check` reports it
         if said.thread == last:
             told.append(Chain(said.chain, said.chain_state))
+    told += [Chain(said.chain, said.chain_state) for said in shared if said.thread == last]
     for chain in told:
         best = chain if chain.says_more_than(best) else best
     shown.chain, shown.chain_state = best.threads, best.state
@@ -179,6 +168,7 @@ def _said(shown: Shown, message: bytes, git: Git, place: Place, environ: "Mappin
     if links and shown.threads[-1:] != links[-1:]:
         chain = walk(links[-1], Offline(environ))
         shown.chain, shown.chain_state, shown.source = chain.threads, chain.state, "message"
+        shown.known_by, shown.remote = "message", None
         shown.validated = False if shown.records else None
     shown.threads = unique([*shown.threads, *links])
 

@@ -4,36 +4,28 @@ import time
 from array import array
 from collections import Counter, defaultdict
 
-from ampcommit.batch import LACKING
 from ampcommit.costs import Book, Row, known
-from ampcommit.errors import GitError, MisuseError, SetupError
-from ampcommit.gitcmd import Git, clean
-from ampcommit.history import History, Range, opened
+from ampcommit.gitcmd import Git
+from ampcommit.history import opened
 from ampcommit.ledger import Ledger
-from ampcommit.link import KEY
+from ampcommit.logged import Messages, Reader, gathered, named
 from ampcommit.message import subject_and_body
+from ampcommit.noted import shelves
 from ampcommit.place import Place
-from ampcommit.plain import Plain
 from ampcommit.record import Sha
 from ampcommit.records import Records
-from ampcommit.rules import Case, unique
-from ampcommit.settings import Settings, read_settings, repository
+from ampcommit.rules import unique
+from ampcommit.settings import read_settings, repository
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from ampcommit.costs import About, Links
+    from ampcommit.logged import Told
 
-    Told = tuple[bytes, ...]
     Key = tuple[str | bytes | None, ...]
 
-_MENTION = KEY.lower().encode()
-_SCHEME = b"https://"
-# %aN and %aE: names as the repository's .mailmap has them. No field can hold NUL.
-_LOG = ("-c", "core.commitGraph=false", "log", "--stdin", "-z", "--no-show-signature", "--encoding=UTF-8")
-_FORMAT = "--format=%H%x00%aN%x00%aE%x00%at%x00%B"
-_FIELDS = 5
 _YEAR_10000 = 253_402_300_800
 
 
@@ -66,9 +58,10 @@ def stats(
     settings = read_settings(git, environ, top=place.top)
     tally = _Tally(by)
     with opened(place, environ) as history:
-        range_, shallow = _named(history, asked), history.shallow
-        reader = _Reader(place, environ, range_)
-        for told, links, repo in _Linked(history, Records(Ledger(place.ledger)), settings).of(reader):
+        range_, shallow = named(history, asked), history.shallow
+        reader = Reader(place, environ, range_)
+        records = Records(Ledger(place.ledger), shelves(place, environ))
+        for told, links, repo in _linked(reader, Messages(history, settings), records, repository(settings.remotes)):
             tally.add(told, links, repo)
     notices = settings.warnings + settings.problems
     if shallow:
@@ -81,74 +74,20 @@ def stats(
     return found
 
 
-def _named(history: History, asked: str) -> Range:
-    """Return the commits that *asked* names as `git log` takes it."""
-    if asked:
-        range_ = history.named(asked)
-        return Range(range_.revisions) if range_.alone and not asked.endswith("^!") else range_
-    head = history.commit("HEAD")
-    if head is None:
-        raise MisuseError("there are no commits here yet", hint="make one, or name a RANGE")
-    return Range([head])
-
-
-class _Reader:
-    """What the clone's own git tells of each commit: id, author, address, date, message; each time from the start."""
-
-    def __init__(self, place: Place, environ: "Mapping[str, str]", range_: Range) -> None:
-        # Not the git of `History`, which sees no .mailmap. What else is configured here changes none of the fields.
-        self._git = Git(place.top, clean(environ, place.git_dir) | {"GIT_FLUSH": "0"})
-        self._question = (*_LOG, _FORMAT, *(["--no-walk=unsorted"] if range_.alone else []))
-        self._revisions = "\n".join([*range_.revisions, ""]).encode("ascii")
-
-    def __iter__(self) -> "Iterator[list[Told]]":
-        rest: list[bytes] = [b""]
-        try:
-            for piece in self._git.stream(*self._question, stdin=self._revisions):
-                head, *tail = piece.split(b"\0")
-                rest[-1] += head
-                rest += tail
-                whole = (len(rest) - 1) // _FIELDS * _FIELDS
-                yield list(zip(*(rest[at:whole:_FIELDS] for at in range(_FIELDS)), strict=True))
-                del rest[:whole]
-        except GitError as error:
-            raise SetupError(str(error), hint=LACKING) from error
-
-
-class _Linked:
-    """The threads of commits: what the ledger says of them, and what their messages do."""
-
-    def __init__(self, history: History, records: Records, settings: Settings) -> None:
-        self._history = history
-        self._records = records if records.present else None
-        self._settings = settings
-        self._plain = Plain(settings)
-        self._anywhere = settings["linkIn"] == "message"
-        self._repo = repository(settings.remotes)
-
-    def of(self, told: "Iterable[list[Told]]") -> "Iterator[tuple[Told, Links, str | None]]":
-        """Yield each commit with its threads and its repository."""
-        for piece in told:
-            said = self._said(piece)
-            for one in piece:
-                links, repo = said.get(one[0], ()), self._repo
-                if self._records and (recorded := self._records.of(Sha(one[0].decode("ascii")), every=True)):
-                    links = tuple(unique([*(link for found in recorded for link in found.links), *links]))
-                    repo = next((found.repo for found in reversed(recorded) if found.repo), repo)
-                yield one, links, repo
-
-    def _said(self, piece: "list[Told]") -> "dict[bytes, Links]":
-        """Return the accepted links in the messages; git is asked about all those at once that leave a doubt."""
-        found: dict[bytes, Links] = {}
-        doubtful = []
-        for commit, *_, text in piece:
-            if thread := self._plain.linked(text):
-                found[commit] = (thread,)
-            elif _MENTION in (lower := text.lower()) or (self._anywhere and _SCHEME in lower):
-                doubtful.append((commit, b"", text))
-        for one in self._history.batch(doubtful).commits:
-            found[one.name] = tuple(Case(one.message, one.trailers, self._settings).links)
-        return found
+def _linked(
+    told: "Iterable[list[Told]]", messages: Messages, records: Records, here: str | None
+) -> "Iterator[tuple[Told, Links, str | None]]":
+    """Yield each commit with its threads, as records and its message tell them, and its repository."""
+    for piece in gathered(told) if records.noted else told:
+        said = messages.of(piece)
+        if records.noted:
+            records.fetch(Sha(one[0].decode("ascii")) for one in piece)
+        for one in piece:
+            links, repo = said.get(one[0], ()), here
+            if records.present and (recorded := records.of(Sha(one[0].decode("ascii")), every=True)):
+                links = tuple(unique([*(link for found in recorded for link in found.links), *links]))
+                repo = next((found.repo for found in reversed(recorded) if found.repo), repo)
+            yield one, links, repo
 
 
 class _Tally:
@@ -173,7 +112,7 @@ class _Tally:
         elif self._by == "month":
             self._groups[(_month(told[3]),)][links] += 1
 
-    def rows(self, book: Book, reader: _Reader) -> "Iterator[Row]":
+    def rows(self, book: Book, reader: Reader) -> "Iterator[Row]":
         """Yield a row for each group: months in their order, else those with the most commits first."""
         if self._by == "commit":
             yield from self._each(book, reader)
@@ -186,7 +125,7 @@ class _Tally:
             rows.sort(key=lambda row: (-row.commits, *(row.about[name] or "~" for name in names)))
         yield from rows
 
-    def _each(self, book: Book, reader: _Reader) -> "Iterator[Row]":
+    def _each(self, book: Book, reader: Reader) -> "Iterator[Row]":
         """Yield a row for each commit as git tells of them once more."""
         links = list(self._numbers)
         told = (one for piece in reader for one in piece)

@@ -6,15 +6,14 @@ from itertools import chain
 from ampcommit.batch import LACKING, PATIENCE
 from ampcommit.commit_rules import CHECKS
 from ampcommit.errors import GitError, MisuseError, PolicyError, SetupError
+from ampcommit.evidence import Evidence, allowed_signers
 from ampcommit.gitcmd import Git
 from ampcommit.history import WHOLE, History, Range, opened
-from ampcommit.ledger import Ledger
 from ampcommit.link import KEY, parse
 from ampcommit.message import BLANK, Trailer, displaced
 from ampcommit.place import Place
 from ampcommit.plain import Plain
 from ampcommit.record import Sha, ThreadId
-from ampcommit.records import Records
 from ampcommit.rules import Case, Grounds, judged
 from ampcommit.settings import POLICY_FILE, Settings, read_committed
 from ampcommit.verdict import Report, Verdict
@@ -58,6 +57,7 @@ def commits(
     min_coverage: int | None = None,
     every: bool = True,
     also: "Also | None" = None,
+    signers: str | None = None,
 ) -> "Iterator[Report]":
     """
     Judge the commits that *asking* finds in the clone's history; the verdicts can be read in the `with` block.
@@ -67,6 +67,7 @@ def commits(
     which belong into no branch that others build on. With *min_coverage* only the share of linked commits counts.
     Without *every* the verdicts of commits that pass beyond doubt are counted, and not there to be read. Who has
     begun with `reading` hands that over. *also* is what adds findings of its own to the verdicts, if they are judged.
+    With *signers* only records count that are signed by whom that file names; empty: the committed one.
     """
     with nullcontext(begun) if begun else reading(environ, folder) as (place, history):
         asked = asking(history)
@@ -75,18 +76,14 @@ def commits(
         if not allow_fixup:
             settings.values["exempt"] = tuple(kind for kind in settings.exempt if kind != "fixup")
         notices = [*asked.notices, *settings.warnings, *_changes(history, asked.ranges, source)]
-        judge = _Judge(history, settings, Records(Ledger(place.ledger)), asked.bot, lenient=min_coverage is not None)
+        allowed = None if signers is None else allowed_signers(place, environ, history, source, signers)
+        evidence = Evidence(place, environ, settings, allowed)
+        judge = _Judge(history, settings, evidence, asked.bot, lenient=min_coverage is not None)
         verdicts = judge.verdicts(asked.ranges, every=every)
         if also and settings.mode != "off":
             verdicts = also(verdicts, notices)
-        yield Report(
-            asked.name,
-            settings.mode,
-            source if settings.file else None,
-            _noted(verdicts, asked, notices),
-            notices=notices,
-            min_coverage=min_coverage,
-        )
+        told, at = _noted(verdicts, asked, notices), source if settings.file else None
+        yield Report(asked.name, settings.mode, at, told, notices=notices, min_coverage=min_coverage)
 
 
 def refuse_problems(settings: Settings) -> None:
@@ -163,26 +160,21 @@ def _noted(verdicts: "Iterator[Verdict | int]", asked: "Asked", notices: list[st
     yield from verdicts
 
 
-def _doubted(_: bytes) -> None:
-    """Know nothing beyond doubt: there are records that may say otherwise."""
-
-
 class _Judge:
     """The verdicts of one run, under one policy; *lenient* makes warnings of links that are missing or lost."""
 
     def __init__(
-        self, history: History, settings: Settings, records: Records, bot: str | None, *, lenient: bool
+        self, history: History, settings: Settings, evidence: Evidence, bot: str | None, *, lenient: bool
     ) -> None:
         self._history = history
         self._settings = settings
-        self._records = records if records.present else None
+        self._evidence = evidence
         self._lenient = lenient
         self._bot = bot
         self._everyone = settings["authors"] == "everyone"
-        self._damage = next(iter(records.problems()), None) if self._records and settings["record"] else None
         self._plain = Plain(settings)
-        self._linked = _doubted if self._records else self._plain.linked
-        self._merges = self._everyone and "merge" in settings.exempt and settings.mode != "off" and not self._records
+        self._linked = (lambda _: None) if evidence.doubts else self._plain.linked
+        self._merges = self._everyone and "merge" in settings.exempt and settings.mode != "off" and not evidence.doubts
 
     def verdicts(self, ranges: list[Range], *, every: bool) -> "Iterator[Verdict | int]":
         """Yield the verdict of each commit of the *ranges*, once; without *every* a number where all is well."""
@@ -214,7 +206,7 @@ class _Judge:
         yield from covered
 
     def _of(self, range_: Range, before: str | None, *, every: bool) -> "Iterator[Verdict | int]":
-        linked, most = self._linked, BATCH if every else _DOUBTFUL
+        linked, most = self._linked, BATCH if every or self._evidence.noted else _DOUBTFUL
         waiting: list[Verdict | Told] = []
         asked: Iterable[Verdict] = ()  # git is at work on these while the next are read
         size = 0
@@ -237,7 +229,7 @@ class _Judge:
         commit, _, text = told
         if thread := self._linked(text):
             return Verdict(commit, text, (thread,))
-        if (before or not self._everyone) and not self._records and self._plain.silent(text):
+        if (before or not self._everyone) and not self._evidence.doubts and self._plain.silent(text):
             needed = before if self._everyone and self._settings.mode != "off" else None
             return Verdict(commit, text, exempt_by=needed, agent=self._everyone)
         return None
@@ -247,8 +239,14 @@ class _Judge:
         batch = self._history.batch([one for one in waiting if not isinstance(one, Verdict)])
         if self._merges:
             batch.begin()
-        doubtful = iter(batch.commits)
-        return (one if isinstance(one, Verdict) else self._soon(next(doubtful), before) for one in waiting)
+        return self._in_order(batch.commits, waiting, before)
+
+    def _in_order(
+        self, doubtful: "list[Commit]", waiting: "list[Verdict | Told]", before: str | None
+    ) -> "Iterator[Verdict]":
+        self._evidence.fetch(one.id for one in doubtful)  # not before those of the last batch are judged
+        following = iter(doubtful)
+        yield from (one if isinstance(one, Verdict) else self._soon(next(following), before) for one in waiting)
 
     def _soon(self, commit: "Commit", before: str | None) -> Verdict:
         """Return the verdict of a commit about which git has been asked: a mere merge is one at a glance."""
@@ -258,7 +256,7 @@ class _Judge:
 
     def _judged(self, commit: "Commit", before: str | None) -> Verdict:
         settings, seen = self._settings, commit.trailers
-        records = self._records.of(commit.id) if self._records else []
+        records = self._evidence.of(commit.id)
         case = Case(
             commit.message,
             seen,
@@ -275,7 +273,7 @@ class _Judge:
                 bot=self._bot,
             ),
             records=records,
-            damage=self._damage,
+            proof=self._evidence.proof(commit.id),
         )
         findings = [] if settings.mode == "off" else judged(case, settings, CHECKS)
         for finding in findings:

@@ -22,7 +22,7 @@ from ampcommit import shim
 from tests.conftest import CHILD, OTHER, ROOT, Repo, command, url
 
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text())
-INSTALL, VERIFY = ACTION["runs"]["steps"]
+INSTALL, FETCH, VERIFY = ACTION["runs"]["steps"]
 WORKFLOW: dict[str, Any] = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
 HOOKS: dict[str, dict[str, Any]] = {
     hook["id"]: hook for hook in yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
@@ -166,6 +166,19 @@ def test_every_package_of_the_action_has_its_digests() -> None:
 # --- the action
 
 
+SERVER = "https://github.example"
+
+
+def evaluated(expression: str, known: Mapping[str, Any]) -> str:
+    """Return what a runner makes of an *expression*: a path into what is *known*, where nothing is an empty text."""
+    path = re.fullmatch(r"\$\{\{ ([\w.-]+) \}\}", expression)
+    assert path
+    value: Any = known
+    for name in path[1].split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return "" if value is None else str(value)
+
+
 class PullRequest:
     """A clone as a runner has it: the request merged into its target is checked out, and an event file tells of it."""
 
@@ -230,8 +243,9 @@ class PullRequest:
         given = {name: about["default"] for name, about in ACTION["inputs"].items()}
         given |= {name.replace("_", "-"): value for name, value in inputs.items()}
         assert set(given) == set(ACTION["inputs"])
-        variables = {name: given[re.fullmatch(r"\$\{\{ inputs\.([\w-]+) \}\}", value)[1]]  # type: ignore[index]
-                     for name, value in step["env"].items()}  # fmt: skip
+        event = json.loads(Path(environ["GITHUB_EVENT_PATH"]).read_text())
+        known = {"inputs": given, "github": {"event": event, "server_url": SERVER}}
+        variables = {name: evaluated(value, known) for name, value in step["env"].items()}
         return self.script(step["run"], {**environ, **variables})
 
     def script(self, text: str, environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
@@ -310,8 +324,8 @@ def test_an_input_is_never_a_script(request_1: PullRequest) -> None:
     environ = request_1.opened()
     evil = "$(touch owned) `touch owned` ; touch owned \" ' * | & > owned"
 
-    for name in ("range", "args", "format", "policy_from", "min_coverage", "allow_fixup"):
-        done = request_1.step(VERIFY, environ, **{name: evil})
+    for name in ("range", "args", "format", "policy_from", "min_coverage", "allow_fixup", "records"):
+        done = request_1.step(FETCH if name == "records" else VERIFY, environ, **{name: evil})
         assert done.returncode == 2, (name, done.stdout, done.stderr)
     assert request_1.step(VERIFY, environ, range="--output=owned").returncode == 2
     assert request_1.step(INSTALL, environ, python=evil).returncode == 3
@@ -428,6 +442,148 @@ def test_the_action_installs_and_verifies(request_1: PullRequest, project: Path)
     assert list((request_1.room / "ampcommit").glob("lib/*/site-packages/ampcommit/verify.py"))
 
 
+# --- shared records
+
+NOTES = "refs/notes/ampcommit"
+CLAIMS = "refs/notes/ampcommit-remote/fork"
+
+
+class Forked:
+    """A request of a fork, whose repository the server knows by the address *url*; both can have notes."""
+
+    def __init__(self, request: PullRequest) -> None:
+        self.request = request
+        self.url = f"{SERVER}/somebody/fork.git"
+        self.fork = request.tmp / "somebody" / "fork.git"
+        subprocess.run(["git", "init", "-q", "--bare", str(self.fork)], check=True)
+        request.author("config", "--global", f"url.{request.tmp}/.insteadOf", f"{SERVER}/")
+        request.author.commit("-m", "Say where this comes from", "-m", LINK)
+
+    def note(self, where: Path, text: str) -> str:
+        """Publish a note of the newest commit at *where*; return the id of the notes."""
+        self.request.author("notes", "--ref=ampcommit", "add", "-f", "-m", text)
+        self.request.author("push", "-q", str(where), f"+{NOTES}:{NOTES}")
+        return self.request.author("rev-parse", NOTES)
+
+    def opened(self, fork: object = None) -> dict[str, str]:
+        """Open the request and return what GitHub says of it; *fork* is what it says of its repository."""
+        environ = self.request.opened()
+        event = json.loads(Path(environ["GITHUB_EVENT_PATH"]).read_text())
+        event["pull_request"]["head"]["repo"] = {"clone_url": self.url} if fork is None else fork
+        event["pull_request"]["base"]["repo"] = {"clone_url": f"{SERVER}/origin.git"}
+        return self.request.told("pull_request", event)
+
+    def refs(self) -> dict[str, str]:
+        """Return the notes that the runner has."""
+        listed = self.request.runner("for-each-ref", "--format=%(refname) %(objectname)", "refs/notes")
+        return dict(line.split() for line in listed.splitlines())
+
+
+@pytest.fixture
+def forked(request_1: PullRequest) -> Forked:
+    """A request of a fork that nobody has opened yet."""
+    return Forked(request_1)
+
+
+def test_the_action_fetches_records_and_the_claims_of_a_fork(forked: Forked) -> None:
+    """With `records` each kind has its own ref, and nothing that a former run left counts; without it nothing comes."""
+    shared, claimed = forked.note(forked.request.origin, "shared"), forked.note(forked.fork, "claimed")
+    environ = forked.opened()
+    assert forked.request.step(FETCH, environ).returncode == 0
+    assert forked.refs() == {}
+    for ref in (NOTES, CLAIMS):
+        forked.request.runner("update-ref", ref, "HEAD")
+
+    done = forked.request.step(FETCH, environ, records="true")
+
+    assert (done.returncode, done.stdout) == (0, "")
+    assert forked.refs() == {NOTES: shared, CLAIMS: claimed}
+    assert forked.request.step(VERIFY, environ).returncode == 0
+
+
+def test_a_request_of_the_repository_itself_makes_no_claims(forked: Forked) -> None:
+    """Where both ends are one repository its own records come, and what a fork's run left is removed."""
+    shared = forked.note(forked.request.origin, "shared")
+    environ = forked.opened(fork={"clone_url": f"{SERVER}/origin.git"})
+    forked.request.runner("update-ref", CLAIMS, "HEAD")
+
+    assert forked.request.step(FETCH, environ, records="true").returncode == 0
+    assert forked.refs() == {NOTES: shared}
+
+
+def test_where_nobody_has_shared_the_check_goes_on(forked: Forked) -> None:
+    """Missing records are a warning of the step; what a policy makes of that is for `verify` to say."""
+    environ = forked.opened()
+
+    done = forked.request.step(FETCH, environ, records="true")
+
+    assert done.returncode == 0
+    assert [line.partition(" came from ")[2].partition(";")[0] for line in done.stdout.splitlines()] == [
+        "this repository",
+        "the fork",
+    ]
+    assert forked.refs() == {}
+
+
+def test_a_push_has_no_fork(forked: Forked) -> None:
+    """An event without a request brings the repository's own records."""
+    shared = forked.note(forked.request.origin, "shared")
+    forked.opened()
+    environ = forked.request.told("push", {"before": forked.request.base, "ref": "refs/heads/main"})
+
+    done = forked.request.step(FETCH, environ, records="true")
+
+    assert (done.returncode, done.stdout, forked.refs()) == (0, "", {NOTES: shared})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ext::sh -c touch% owned",
+        "--upload-pack=touch owned",
+        "https://elsewhere.example/somebody/fork.git",
+        f"{SERVER}.elsewhere.example/fork.git",
+        f"{SERVER}/$(touch owned)/fork.git",
+        f"{SERVER}/`touch owned`; touch owned #",
+        f"{SERVER}/a\n::set-output name=x::y\ntouch owned",
+        "/somebody/fork.git",
+        "",
+    ],
+)
+def test_an_event_is_never_a_script(forked: Forked, url: str) -> None:
+    """S07: whatever an event calls a fork, nothing is run, no other server is asked, and the check goes on."""
+    shared = forked.note(forked.request.origin, "shared")
+    forked.note(forked.fork, "claimed")
+    environ = forked.opened(fork={"clone_url": url})
+
+    done = forked.request.step(FETCH, environ, records="true")
+
+    assert done.returncode == 0
+    assert forked.refs() == {NOTES: shared}
+    assert url not in done.stdout or not url
+    assert not (forked.request.runner.path / "owned").exists()
+
+
+@pytest.mark.parametrize("fork", [[], "", 7, {}, {"clone_url": None}])
+def test_a_fork_that_is_gone_has_no_claims(forked: Forked, fork: object) -> None:
+    """Of a fork that was removed the event says nothing."""
+    shared = forked.note(forked.request.origin, "shared")
+    environ = forked.opened(fork=fork)
+
+    assert forked.request.step(FETCH, environ, records="true").returncode == 0
+    assert forked.refs() == {NOTES: shared}
+
+
+def test_the_guide_shows_the_refspecs_that_work(forked: Forked) -> None:
+    """What the guide tells to type fetches the same as the action."""
+    shared, claimed = forked.note(forked.request.origin, "shared"), forked.note(forked.fork, "claimed")
+    forked.opened()
+    (lines,) = re.findall(r"(?s)```sh\n(git fetch --no-tags origin .*?)```", GUIDE)
+
+    assert forked.request.script(lines, {"fork": str(forked.fork)}).returncode == 0
+    assert forked.refs() == {NOTES: shared, CLAIMS: claimed}
+
+
 # --- GitLab and Buildkite
 
 
@@ -491,6 +647,27 @@ def test_the_gitlab_template_fetches_from_the_project_that_receives(request_1: P
     assert request_1.script(GITLAB["before_script"][0], gone).returncode not in (0, 1)
 
 
+def test_the_gitlab_template_fetches_records(forked: Forked) -> None:
+    """Where they are wanted: the records of the project that receives, and the claims of the fork."""
+    fetch, records = GITLAB["before_script"][0], GITLAB["before_script"][2]
+    environ = gitlab(forked.request) | {"CI_MERGE_REQUEST_SOURCE_PROJECT_URL": str(forked.fork).removesuffix(".git")}
+    environ["VERIFY_RECORDS"] = GITLAB["variables"]["VERIFY_RECORDS"]
+    forked.request.runner("push", "-q", str(forked.fork), "HEAD:refs/heads/main")
+    script = f"{fetch}\n{records}"
+    silent = forked.request.script(script, environ | {"VERIFY_RECORDS": "true", "CI_MERGE_REQUEST_PROJECT_ID": "2"})
+    assert (silent.returncode, silent.stdout.count("no shared records came from")) == (0, 2), silent.stderr
+    shared, claimed = forked.note(forked.request.origin, "shared"), forked.note(forked.fork, "claimed")
+
+    assert forked.request.script(script, environ).returncode == 0
+    assert forked.refs() == {}
+    forked.request.runner("update-ref", CLAIMS, "HEAD")
+    assert forked.request.script(script, environ | {"VERIFY_RECORDS": "true"}).returncode == 0
+    assert forked.refs() == {NOTES: shared}
+    environ |= {"VERIFY_RECORDS": "true", "CI_MERGE_REQUEST_PROJECT_ID": "2"}
+    assert forked.request.script(script, environ).returncode == 0
+    assert forked.refs() == {NOTES: shared, CLAIMS: claimed}
+
+
 def test_the_gitlab_template_installs_what_the_action_installs(request_1: PullRequest, project: Path) -> None:
     """The source is taken at the commit that is named, and what it needs as the action does, by digest."""
     sha = committed(project)
@@ -541,8 +718,9 @@ def test_the_hooks_for_pre_commit_are_what_the_guide_names() -> None:
         "ampcommit-post-merge": ["post-merge"],
         "ampcommit-post-rewrite": ["post-rewrite"],
         "ampcommit-verify": ["pre-push"],
+        "ampcommit-share": ["pre-push"],
     }
-    assert config["default_install_hook_types"] == [stage for (stage,) in stages.values()]
+    assert config["default_install_hook_types"] == list(dict.fromkeys(stage for (stage,) in stages.values()))
     assert [hook["id"] for hook in config["repos"][0]["hooks"]] == list(HOOKS)
     assert {hook["language"] for hook in HOOKS.values()} == {"python"}
     for name in set(HOOKS) - {"ampcommit-commit-msg"}:
@@ -654,8 +832,8 @@ def server(tmp_path: Path, on_path: Path) -> Server:
 
 
 def test_the_server_s_hook_stands_beside_the_template_s() -> None:
-    """hooks/ holds the two portable hooks, and a recipe for servers that `install` takes for none of its own."""
-    assert {path.name for path in (ROOT / "hooks").iterdir()} == {*shim.HOOKS, "pre-receive"}
+    """hooks/ holds the portable hooks, and a recipe for servers that `install` takes for none of its own."""
+    assert {path.name for path in (ROOT / "hooks").iterdir()} == {*shim.HOOKS, *shim.SHARING, "pre-receive"}
     assert os.access(ROOT / "hooks" / "pre-receive", os.X_OK)
     assert not shim.is_ours((ROOT / "hooks" / "pre-receive").read_bytes())
 

@@ -109,7 +109,7 @@ def test_show_and_the_ledger_of_a_recorded_commit(run: Run, repo: Repo, agent: E
     assert run("show", "--json").data["chain"] == [CHILD, PARENT]
     assert url(PARENT) in run("show").out
     listed = run("ledger", "list", "--commit", "HEAD")
-    assert run("show", "--json").data["records"] == [json.loads(listed.out)]
+    assert run("show", "--json").data["records"] == [json.loads(listed.out) | {"known_by": "own"}]
     assert listed.out == run("ledger", "list", "--thread", PARENT).out == run("ledger", "list").out
     assert run("ledger", "list", "--thread", "T-00000000-0000-7000-8000-000000000000").out == ""
     assert run("ledger", "check").status == 0

@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import subprocess
 import sys
 from functools import partial
@@ -123,7 +124,9 @@ def test_one_thing_is_checked_at_a_time(run: Run, ids: dict[str, str], args: tup
 
 
 @pytest.mark.usefixtures("ids")
-@pytest.mark.parametrize("args", [("--policy-from=HEAD",), ("--allow-fixup",), ("--min-coverage=0",)], ids=str)
+@pytest.mark.parametrize(
+    "args", [("--policy-from=HEAD",), ("--allow-fixup",), ("--min-coverage=0",), ("--require-signed",)], ids=str
+)
 def test_a_message_takes_no_option_about_commits(run: Run, args: tuple[str, ...]) -> None:
     """An option that cannot count is refused, not passed over."""
     refused(run("--message", "MSG", *args), args[0].split("=", maxsplit=1)[0], "are about commits")
@@ -137,7 +140,9 @@ def test_what_the_command_does_not_know_is_a_misuse(run: Run, args: tuple[str, .
 
 
 @pytest.mark.usefixtures("ids")
-@pytest.mark.parametrize("args", [("",), ("--message=",), ("--policy-from=",), ("--output=",), ("--", "")], ids=str)
+@pytest.mark.parametrize(
+    "args", [("",), ("--message=",), ("--policy-from=",), ("--output=",), ("--allowed-signers=",), ("--", "")], ids=str
+)
 def test_an_empty_value_is_a_misuse(run: Run, args: tuple[str, ...]) -> None:
     """S06: a variable that a script never set does not turn one question into another."""
     refused(run(*args), "must not be empty", args[0].rstrip("=").strip("-"))
@@ -373,7 +378,24 @@ def test_the_help_is_tidy(run: Run) -> None:
     options = [line.split() for line in lines if line.startswith("│ --")]
     assert [words[1] for words in options] == [
         *("--all", "--stdin", "--message", "--policy-from", "--allow-fixup", "--min-coverage", "--format", "--json"),
-        *("--output", "--max-findings", "--online", "--quiet", "--help"),
+        *("--output", "--max-findings", "--require-signed", "--allowed-signers", "--online", "--quiet", "--help"),
     ]
     assert all(len(words) > 4 for words in options)
     assert "verify [OPTIONS] [RANGE]" in done.out
+
+
+@pytest.mark.usefixtures("ids")
+def test_signers_are_named_for_signed_records(run: Run) -> None:
+    """An option without the one that it is about is refused, and so is a demand that nobody could meet."""
+    refused(run("HEAD", "--allowed-signers=signers"), "--allowed-signers", "--require-signed")
+    refused(run("HEAD", "--require-signed"), "who may sign is not known", ".ampcommit-signers")
+    refused(run("HEAD", "--require-signed", "--allowed-signers=nosuch"), "no file that can be read")
+
+
+@pytest.mark.usefixtures("ids")
+@pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="there is no ssh-keygen here")
+def test_a_record_is_demanded_where_signatures_are(run: Run, repo: Repo) -> None:
+    """AC301: a linked commit without a record fails, whatever the policy says of records."""
+    (repo.path / "signers").write_text("")
+
+    assert "AC301" in run("base..HEAD", "--require-signed", "--allowed-signers=signers").out

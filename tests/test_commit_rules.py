@@ -7,11 +7,18 @@ from pathlib import Path
 import pytest
 
 from ampcommit import commit_rules, rules
-from ampcommit.commit_rules import CHECKS, is_recorded, merge_adds_nothing, record_agrees
+from ampcommit.commit_rules import (
+    CHECKS,
+    is_recorded,
+    is_signed,
+    linked_the_latest,
+    merge_adds_nothing,
+    record_agrees,
+)
 from ampcommit.ledger import Ledger
 from ampcommit.message import trailers
 from ampcommit.record import Finding, ThreadId
-from ampcommit.records import Said
+from ampcommit.records import UNSIGNED, Proof, Said
 from ampcommit.rules import Case, Grounds
 from ampcommit.settings import Settings
 from tests.conftest import CHILD, OTHER, PARENT, Repo, learned, url
@@ -29,9 +36,11 @@ UNHOOKED = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "core.hooksPath", "GIT_
 # The checks by themselves.
 
 
-def said(thread: str, source: str = "env") -> Said:
+def said(thread: str, known_by: str = "own", fault: str | None = None) -> Said:
     """Return what a record with one link says."""
-    return Said([ThreadId(thread)], source, ThreadId(thread), validated=True)
+    remote = "\x1b[31mfork" if known_by == "claim" else None
+    one = ThreadId(thread)
+    return Said([one], "env", one, validated=True, known_by=known_by, remote=remote, fault=fault)
 
 
 def found(
@@ -42,11 +51,13 @@ def found(
     records: list[Said] | None = None,
     damage: str | None = None,
     demanded: bool = True,
+    proof: Proof | None = None,
 ) -> list[Finding]:
     """Return what *check* finds; each finding must be complete."""
     raw, settings = text.encode(), policy(*pairs)
     seen = trailers(raw, os.environ)
-    case = Case(raw, seen, settings, grounds=grounds, records=records, damage=damage, demanded=demanded)
+    proof = proof or Proof(damage)
+    case = Case(raw, seen, settings, grounds=grounds, records=records, proof=proof, demanded=demanded)
     findings = list(check(case, settings))
     for finding in findings:
         assert finding.level in ("error", "warning")
@@ -63,9 +74,16 @@ def levels(check: Check, text: str, *pairs: tuple[str, str], **about: object) ->
 
 def test_every_check_is_asked_and_named_in_its_docstring() -> None:
     """The rules of messages come first, then those of commits; each says which findings it yields."""
-    assert (*rules.CHECKS, merge_adds_nothing, record_agrees, is_recorded) == CHECKS
+    assert (
+        *rules.CHECKS,
+        merge_adds_nothing,
+        record_agrees,
+        linked_the_latest,
+        is_recorded,
+        is_signed,
+    ) == CHECKS
     assert all((check.__doc__ or "").startswith("AC") for check in CHECKS)
-    assert {name for name in vars(commit_rules) if name.startswith(("merge_", "record_", "is_"))} == {
+    assert {name for name in vars(commit_rules) if name.startswith(("merge_", "record_", "is_", "linked_"))} == {
         check.__name__ for check in CHECKS[len(rules.CHECKS) :]
     }
 
@@ -146,6 +164,80 @@ def test_a_commit_without_its_record_fails_where_the_policy_demands_one() -> Non
     assert levels(is_recorded, LINKED, records=[], damage="line 1: x") == []
 
 
+DEMAND = ("record", "true")
+
+
+def test_a_shared_record_counts_as_one() -> None:
+    """AC301, AC302: what is shared proves as much as the ledger, also where that is damaged."""
+    for records in ([said(PARENT, "shared")], [said(PARENT), said(PARENT, "shared")]):
+        assert levels(is_recorded, LINKED, DEMAND, records=records, damage="line 1: x") == []
+    both = [said(PARENT), said(PARENT, "claim")]
+    assert levels(is_recorded, LINKED, DEMAND, records=both, damage="line 1: x") == ["AC302:error"]
+
+
+def test_a_claim_is_a_warning_that_says_so() -> None:
+    """AC301: who pushed the commit pushed the record, too; the name of a remote does not speak to the terminal."""
+    [finding] = found(is_recorded, LINKED, DEMAND, records=[said(PARENT, "claim")])
+
+    assert (finding.code, finding.level) == ("AC301", "warning")
+    assert "only a claim, fetched from \\x1b[31mfork" in finding.message
+    assert levels(is_recorded, LINKED, records=[said(PARENT, "claim")]) == []
+
+
+def test_a_fork_cannot_have_shared_anything_here() -> None:
+    """AC301 is a warning for a commit of a fork, whose author may not push notes to this repository."""
+    assert levels(is_recorded, LINKED, DEMAND, records=[], proof=Proof(fork=True)) == ["AC301:warning"]
+    [finding] = found(is_recorded, LINKED, DEMAND, records=[])
+    assert "ampcommit share" in finding.hint
+
+
+def test_a_claim_that_disagrees_is_a_warning() -> None:
+    """AC106 is an error only by a record that counts; one whose signature is missing says nothing at all."""
+    assert levels(record_agrees, LINKED, DEMAND, records=[said(CHILD, "claim")]) == ["AC106:warning"]
+    assert levels(record_agrees, LINKED, DEMAND, records=[said(CHILD, "shared")]) == ["AC106:error"]
+    assert levels(record_agrees, LINKED, DEMAND, records=[said(CHILD, "shared", UNSIGNED)]) == []
+
+
+def test_a_later_thread_is_named() -> None:
+    """AC107 says which thread the work had gone on in, and is never more than a warning."""
+    later = Proof(later=lambda thread: ThreadId(CHILD) if thread == PARENT else None)
+    [finding] = found(linked_the_latest, LINKED, DEMAND, records=[said(PARENT)], proof=later)
+
+    assert (finding.code, finding.level) == ("AC107", "warning")
+    assert PARENT in finding.message
+    assert CHILD in finding.message
+    assert PARENT in finding.hint
+    for text, records, proof in ((LINKED, [], later), (BARE, [said(PARENT)], later), (LINKED, [said(PARENT)], None)):
+        assert levels(linked_the_latest, text, records=records, proof=proof) == []
+
+
+@pytest.mark.parametrize(
+    ("faults", "expected"),
+    [
+        ([UNSIGNED], ["AC303:error"]),
+        ([UNSIGNED, "a key of \x1b[31m nobody"], ["AC304:error"]),
+        ([None], []),
+        ([], []),
+    ],
+    ids=["unsigned", "bad", "signed", "no record"],
+)
+def test_signatures_are_judged_where_they_are_demanded(faults: list[str | None], expected: list[str]) -> None:
+    """AC303, AC304: a bad signature is worse than none; what is exempt needs none."""
+    records = [said(PARENT, "shared", fault) for fault in faults]
+
+    assert levels(is_signed, LINKED, records=records, proof=Proof(signed=True)) == expected
+    assert levels(is_signed, BARE, records=records, proof=Proof(signed=True)) == []
+    assert levels(is_signed, LINKED, ("exempt", "merge"), grounds=MERGE, records=records) == []
+
+
+def test_who_demands_signatures_demands_records() -> None:
+    """AC301: taking all records away is no way around a signature; unsigned ones have their own findings."""
+    proof = Proof("line 1: x", signed=True)
+
+    assert levels(is_recorded, LINKED, records=[], proof=proof) == ["AC301:error"]
+    assert levels(is_recorded, LINKED, records=[said(PARENT, fault=UNSIGNED)], proof=proof) == []
+
+
 def test_what_is_wrong_with_the_ledger_is_shown_without_what_a_terminal_acts_on() -> None:
     """A line of the ledger does not speak to the terminal."""
     [finding] = found(is_recorded, LINKED, ("record", "true"), records=[said(PARENT)], damage="line 1: \x1b[31m\u202e")
@@ -162,7 +254,7 @@ def test_an_exemption_is_used_only_where_a_record_is_missing() -> None:
         ([said(PARENT)], "line 1: x", "merge"),
     ):
         case = Case(LINKED.encode(), trailers(LINKED.encode(), os.environ), settings, grounds=MERGE, records=records)
-        case.damage = damage
+        case.proof = Proof(damage)
         assert rules.judged(case, settings, CHECKS) == []
         assert case.excused == excused
 

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from ampcommit import render
+from ampcommit.noted import Line
 from ampcommit.pulls import Request
 from ampcommit.record import Sha, ThreadId
-from ampcommit.rewritten import Rewrite
 from ampcommit.show import Shown
+from ampcommit.traced import Step
 from ampcommit.weblinks import Forge
 from tests.conftest import CHILD, PARENT, url
 
@@ -42,7 +43,7 @@ def known(**changes: Any) -> Shown:
     shown = Shown(Sha("ab" * 20), "Add the parser")
     shown.threads, shown.chain = [ThreadId(CHILD)], [ThreadId(CHILD), ThreadId(PARENT)]
     shown.chain_state, shown.source, shown.validated = "complete", "env", True
-    shown.records = [{"time": "2026-11-20T08:15:30Z"}]
+    shown.known_by, shown.records = "own", [{"time": "2026-11-20T08:15:30Z", "known_by": "own"}]
     for name, value in changes.items():
         setattr(shown, name, value)
     return shown
@@ -59,7 +60,7 @@ def test_a_commit_is_shown_with_its_chain_and_evidence(capsys: Capture) -> None:
         f"          {url(PARENT)}",
         "          (complete: back to the thread where the work began)",
         "found by  the agent's own environment",
-        "evidence  recorded 2026-11-20T08:15:30Z; the hook had checked the message",
+        "evidence  recorded here 2026-11-20T08:15:30Z; the hook had checked the message",
     ]
 
 
@@ -93,7 +94,7 @@ def test_a_claim_without_a_record_is_called_one(capsys: Capture) -> None:
     """A link alone is weaker than a record."""
     render.shown(known(records=[], validated=None, source="message"), as_json=False)
 
-    assert seen(capsys)[-1] == "evidence  a link in the message, and no record in this clone's ledger"
+    assert seen(capsys)[-1] == "evidence  a link in the message, and no record"
 
 
 def test_a_commit_without_a_thread_is_shown_as_such(capsys: Capture) -> None:
@@ -124,7 +125,14 @@ def test_a_subject_is_shown_as_it_is_and_harmless(capsys: Capture, subject: str,
 
 def test_a_hostile_record_is_shown_harmless(capsys: Capture) -> None:
     """The ledger is data, too."""
-    render.shown(known(source=HOSTILE, chain_state=HOSTILE, records=[{"time": HOSTILE}]), as_json=False)
+    hostile = known(
+        source=HOSTILE,
+        chain_state=HOSTILE,
+        remote=HOSTILE,
+        known_by="claim",
+        records=[{"time": HOSTILE, "known_by": "claim"}],
+    )
+    render.shown(hostile, as_json=False)
 
     assert len(seen(capsys)) == 7
 
@@ -140,7 +148,9 @@ def test_the_json_of_a_commit(capsys: Capture) -> None:
         "chain": [CHILD, PARENT],
         "chain_state": "complete",
         "source": "env",
-        "records": [{"time": "2026-11-20T08:15:30Z"}],
+        "known_by": "own",
+        "remote": None,
+        "records": [{"time": "2026-11-20T08:15:30Z", "known_by": "own"}],
         "rewritten": [],
         "web": None,
     }
@@ -154,16 +164,58 @@ def test_the_json_of_a_commit(capsys: Capture) -> None:
         (None, "tree", "(same tree)"),
         (None, "patch-id", "(same patch)"),
         (None, "\x1b[2J", "(\\x1b[2J)"),
+        ("carry", "range", "(carry, named by a person)"),
+        ("carry", "message", "(carry, by its request and its links)"),
+        ("carry", "ref", "(carry, by its request)"),
+        ("carry", "tree", "(carry, same tree)"),
+        ("carry", "patch-id", "(carry, same patch)"),
+        ("carry", "newer", "(carry)"),
     ],
 )
 def test_what_a_commit_was_made_from_is_shown(capsys: Capture, command: str | None, source: str, says: str) -> None:
     """Each commit that went into this one stands there with how that is known, in both forms."""
-    told = Rewrite(old=Sha("cd" * 20), new=Sha("ab" * 20), command=command, source=source, time="", by="")
+    told = step(command, source)
     render.shown(known(rewritten=[told]), as_json=False)
     assert seen(capsys)[-1] == f"made from {told.old} {says}"
 
     render.shown(known(rewritten=[told]), as_json=True)
-    assert data(capsys)["rewritten"] == [{"old": told.old, "new": told.new, "command": command, "source": source}]
+    fields = {"old": told.old, "new": told.new, "command": command, "source": source, "known_by": "own"}
+    assert data(capsys)["rewritten"] == [fields]
+
+
+def step(command: str | None, source: str, known_by: str = "own", remote: str | None = None) -> Step:
+    """Return a step that led to the commit."""
+    line = Line(b"", known_by, remote)
+    commits = {"old": Sha("cd" * 20), "new": Sha("ab" * 20)}
+    return Step(**commits, command=command, source=source, line=line, known_by=known_by)
+
+
+@pytest.mark.parametrize(
+    ("known_by", "remote", "says"),
+    [("shared", None, "shared record"), ("claim", "origin", "a claim fetched from origin")],
+)
+def test_who_tells_is_said(capsys: Capture, known_by: str, remote: str | None, says: str) -> None:
+    """What others recorded is shown as theirs: how the thread was found, the record, and what led to it."""
+    records = [{"time": "2026-11-20T08:15:30Z", "known_by": known_by}]
+    told = [step("amend", "git", known_by, remote)]
+    render.shown(known(known_by=known_by, remote=remote, records=records, rewritten=told), as_json=False)
+    lines = seen(capsys)
+
+    assert f"found by  the agent's own environment ({says})" in lines
+    assert f"evidence  {says}, recorded 2026-11-20T08:15:30Z; the hook had checked the message" in lines
+    assert lines[-1] == f"made from {told[0].old} (amend, {says})"
+
+
+def test_a_picture_says_which_commits_others_told_of(capsys: Capture) -> None:
+    """Own records need no word; of very many commits only some are named."""
+    commits = {Sha(f"{number:040x}"): "shared" for number in range(10)}
+    render.told_by_others({Sha("ab" * 20): "own", Sha("cd" * 20): "claim", **commits})
+
+    shared, claims = seen(capsys)
+    assert shared == f"(from shared records: {', '.join(one[:12] for one in list(commits)[:8])} and 2 more)"
+    assert claims == "(from claims that were fetched: cdcdcdcdcdcd)"
+    render.told_by_others({Sha("ab" * 20): "own"})
+    assert seen(capsys) == []
 
 
 HUB, LAB = Forge("github", "https://github.com/owner/repo"), Forge("gitlab", "https://gitlab.com/group/repo")
@@ -206,3 +258,4 @@ def test_what_is_unknown_is_null_in_json(capsys: Capture) -> None:
     found = data(capsys)
 
     assert (found["source"], found["threads"], found["chain_state"]) == (None, [], "unknown")
+    assert (found["known_by"], found["remote"]) == (None, None)

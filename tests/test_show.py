@@ -13,12 +13,16 @@ import pytest
 from ampcommit.errors import MisuseError, SetupError
 from ampcommit.ledger import Ledger
 from ampcommit.rebuild import rebuild
-from ampcommit.record import Sha, ThreadId
+from ampcommit.record import Record, Sha, ThreadId
 from ampcommit.resolved import Resolved
+from ampcommit.shared import REMOTES
 from ampcommit.show import NEWEST, Shown, known, ledger_of, listed, show
 from tests.conftest import CHILD, OTHER, PARENT, Repo, url
 from tests.test_changes import commit_of
+from tests.test_noted import noted, share
+from tests.test_record import record_of
 from tests.test_rewritten import became
+from tests.test_traced import carry
 
 Enter = Callable[[str], None]
 
@@ -557,3 +561,142 @@ def test_the_ledger_is_found_from_any_work_tree(linked: Repo, tmp_path: Path) ->
 
     assert ledger_of(os.environ, str(tmp_path / "wt")).path == ledger_of(os.environ, str(linked.path)).path
     assert isinstance(ledger_of(os.environ, str(linked.path)), Ledger)
+
+
+# What others recorded.
+
+
+ORIGIN, FORK = f"{REMOTES}origin", f"{REMOTES}fork"
+
+
+def plain(repo: Repo, thread: str = CHILD) -> Sha:
+    """Make a commit that links *thread* where no hooks are."""
+    repo.commit("-q", "-m", SUBJECT, "--trailer", f"Amp-Thread-ID: {url(thread)}")
+    return Sha(repo.head())
+
+
+def tellers(found: Shown) -> list[tuple[str, str]]:
+    """Return commit and teller of each record."""
+    return [(fields["commit"][0], fields["known_by"]) for fields in found.records]
+
+
+def test_a_shared_record_is_shown_as_one(repo: Repo) -> None:
+    """A reviewer sees what the author's clone recorded, and that it was shared."""
+    commit = plain(repo)
+    share(repo, {commit: noted(record_of(commit, CHILD, chain=[ThreadId(CHILD), ThreadId(PARENT)]))})
+    found = shown(repo)
+
+    assert (found.threads, found.chain, found.source) == ([CHILD], [CHILD, PARENT], "env")
+    assert (found.known_by, found.remote, found.validated) == ("shared", None, True)
+    assert [fields["known_by"] for fields in found.records] == ["shared"]
+    assert "branch" not in found.records[0]
+
+
+def test_a_claim_is_shown_as_one(repo: Repo) -> None:
+    """What was only fetched says from whom; what is shared weighs more, and then nothing of it is shown."""
+    commit = plain(repo)
+    share(repo, {commit: noted(record_of(commit, CHILD), record_of(commit, OTHER, time=""))}, FORK)
+    found = shown(repo)
+    assert ({*found.threads}, found.known_by, found.remote) == ({CHILD, OTHER}, "claim", "fork")
+    assert len(found.records) == 2
+    share(repo, {commit: noted(record_of(commit, CHILD))})
+
+    assert (shown(repo).threads, shown(repo).known_by, len(shown(repo).records)) == ([CHILD], "shared", 1)
+
+
+def test_the_message_alone_is_known_by_the_message(repo: Repo) -> None:
+    """Notes of other commits, and foreign ones, say nothing of this one."""
+    commit = plain(repo)
+    share(repo, {commit: [b"hello"], Sha("a" * 40): noted(record_of("a" * 40))})
+    found = shown(repo)
+
+    assert (found.threads, found.source, found.known_by, found.records) == ([CHILD], "message", "message", [])
+    repo.commit("-q", "-m", "Without a link")
+    assert (shown(repo).known_by, shown(repo).remote) == (None, None)
+
+
+def test_what_was_shared_from_here_is_shown_once(linked: Repo) -> None:
+    """The own record and the shared one say the same; the own one is shown."""
+    share(linked, {Sha(linked.head()): noted(Record.from_bytes(json.dumps(lines(linked)[0]).encode()))})
+    found = shown(linked)
+
+    assert ([fields["known_by"] for fields in found.records], found.known_by) == (["own"], "own")
+
+
+def test_a_rebuilt_record_gives_way_to_one_that_saw_more(repo: Repo) -> None:
+    """What was read from the message later knows less than what the agent's shell said; both are shown."""
+    commit = plain(repo)
+    assert rebuild("", os.environ, str(repo.path)).recorded == 1
+    assert (shown(repo).source, shown(repo).known_by) == ("rebuilt", "own")
+    share(repo, {commit: noted(record_of(commit, CHILD))})
+    found = shown(repo)
+
+    assert (found.source, found.known_by) == ("env", "shared")
+    assert [fields["known_by"] for fields in found.records] == ["shared", "own"]
+
+
+def test_a_squashed_commit_shows_the_branch_that_was_carried(repo: Repo) -> None:
+    """GitLab drops the body of the message: the notes still know all threads; so does a line of the own ledger."""
+    repo.commit("-q", "-m", "Squash the branch")
+    commit, branch = Sha(repo.head()), [Sha("a" * 40), Sha("b" * 40)]
+    share(repo, {commit: noted(carry(commit, *branch), record_of(branch[0], PARENT), record_of(branch[1], CHILD))})
+    found = shown(repo)
+
+    assert (found.threads, found.source, found.known_by) == ([PARENT, CHILD], "env", "shared")
+    assert [(one.old, one.command, one.source) for one in found.rewritten] == [
+        (one, "carry", "range") for one in branch
+    ]
+    assert found.validated is False
+    ledger = ledger_of(os.environ, str(repo.path))
+    ledger.append(carry(commit, *branch))
+    assert [one.known_by for one in shown(repo).rewritten] == ["own", "own"]
+    assert shown(repo).known_by == "shared"
+
+
+def test_a_rewritten_commit_shows_what_a_colleague_knew(repo: Repo) -> None:
+    """Somebody rebased a commit, and shared what it was made from; who made that shared its record."""
+    commit, old = plain(repo), Sha("a" * 40)
+    share(repo, {commit: noted(became(old, commit))})
+    share(repo, {old: noted(record_of(old, CHILD))}, ORIGIN)
+    assert (shown(repo).source, shown(repo).known_by) == ("env", "claim")
+    share(repo, {old: noted(record_of(old, CHILD))})
+
+    assert (tellers(shown(repo)), shown(repo).known_by) == ([("a", "shared")], "shared")
+
+
+def test_a_chain_in_the_note_is_taken_over(repo: Repo) -> None:
+    """What a colleague learned of the chain later stands in the same note; what says less does not count."""
+    commit = plain(repo)
+    record = record_of(commit, CHILD, chain_state="unknown")
+    share(repo, {commit: noted(record, learned(CHILD, [CHILD, PARENT], "complete"), learned(OTHER, [OTHER], "cycle"))})
+
+    assert (shown(repo).chain, shown(repo).chain_state) == ([CHILD, PARENT], "complete")
+
+
+def test_a_copy_of_a_shared_commit_is_unknown(repo: Repo) -> None:
+    """Only the own ledger is searched for what a commit resembles."""
+    repo.commit("-q", "-m", SUBJECT)
+    share(repo, {Sha("a" * 40): noted(record_of("a" * 40))})
+
+    assert shown(repo).threads == []
+
+
+def test_notes_cost_two_processes(repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit is looked up in the notes with two more questions to git; without notes there is none."""
+    commit = plain(repo)
+    real = shutil.which("git")
+    counted = tmp_path / "bin" / "git"
+    counted.parent.mkdir()
+    counted.write_text(f'#!/bin/sh\necho x >>"{tmp_path}/count"\nexec "{real}" "$@"\n')
+    counted.chmod(0o755)
+    counts = []
+    for notes in ({}, {commit: noted(record_of(commit, CHILD))}):
+        if notes:
+            share(repo, notes)
+        (tmp_path / "count").write_text("")
+        with monkeypatch.context() as patched:
+            patched.setenv("PATH", f"{counted.parent}{os.pathsep}{os.environ['PATH']}")
+            known("HEAD", os.environ, str(repo.path))
+        counts.append(len((tmp_path / "count").read_text().splitlines()))
+
+    assert counts[1] <= counts[0] + 2

@@ -62,6 +62,7 @@ class Options(TypedDict, total=False):
     allow_fixup: bool
     policy_from: str
     min_coverage: int
+    signers: str
 
 
 def asked(

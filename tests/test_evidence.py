@@ -1,0 +1,319 @@
+"""What `verify` judges by beside commits: shared records, claims and signatures, in a clone as CI has it."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ampcommit.errors import MisuseError
+from ampcommit.gitcmd import Git
+from ampcommit.record import Record, Sha, ThreadId
+from ampcommit.shared import REF, REMOTES, publishable
+from ampcommit.signing import sign
+from tests.conftest import CHILD, OTHER, PARENT, Repo, url
+from tests.test_handoffs import FIRST, SECOND, chain, later
+from tests.test_noted import Entry, noted, share
+from tests.test_record import record_of
+from tests.test_rewritten import became
+from tests.test_traced import carry
+from tests.test_verify import add, begun, outcomes, over
+from tests.test_verify_message import LINKED
+
+KEYGEN = shutil.which("ssh-keygen") or ""
+needs_keygen = pytest.mark.skipif(not KEYGEN, reason="there is no ssh-keygen here")
+FORK, ORIGIN = f"{REMOTES}fork", f"{REMOTES}origin"
+GONE = Sha("9" * 40)
+
+
+@pytest.fixture
+def clone(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> Repo:
+    """A clone without a ledger, as CI has it, under a policy that demands records."""
+    monkeypatch.chdir(repo.path)
+    begun(repo, "record = true")
+    return repo
+
+
+def made(repo: Repo, thread: str = PARENT) -> Sha:
+    """Make a commit that links *thread*."""
+    return Sha(add(repo, LINKED.replace(PARENT, thread)))
+
+
+# Shared records and claims.
+
+
+def test_a_shared_record_is_a_record(clone: Repo) -> None:
+    """AC301 works from notes where there is no ledger; without them it says what to do."""
+    commit = made(clone)
+    assert outcomes() == ["fail AC301:error"]
+    assert "`ampcommit share`" in over().verdicts[0].findings[0].hint
+    share(clone, {commit: noted(record_of(commit, PARENT))})
+
+    assert outcomes() == ["pass"]
+
+
+def test_a_record_of_another_thread_is_found_in_notes(clone: Repo) -> None:
+    """AC106 works from shared records: an error, as from the ledger."""
+    commit = made(clone)
+    share(clone, {commit: noted(record_of(commit, OTHER))})
+
+    assert outcomes() == ["fail AC106:error"]
+
+
+def test_a_squashed_commit_has_the_records_of_its_branch(clone: Repo) -> None:
+    """What `carry` shared speaks for the commit that a forge made, though the branch is gone."""
+    commit = made(clone)
+    share(clone, {commit: noted(carry(commit, GONE), record_of(GONE, PARENT))})
+    assert outcomes() == ["pass"]
+    other = made(clone, CHILD)
+    share(clone, {other: noted(record_of(GONE, CHILD))})
+
+    assert outcomes() == ["pass", "fail AC301:error"]
+
+
+@pytest.mark.parametrize("ref", [FORK, ORIGIN])
+def test_a_claim_is_a_warning(clone: Repo, ref: str) -> None:
+    """AC301: what was only fetched from somebody is that one's word; a shared record beside it counts."""
+    commit = made(clone)
+    share(clone, {commit: noted(record_of(commit, PARENT))}, ref)
+    assert outcomes() == ["pass AC301:warning"]
+    assert f"fetched from {ref.rpartition('/')[2]}" in over().verdicts[0].findings[0].message
+    share(clone, {commit: noted(record_of(commit, PARENT))})
+
+    assert outcomes() == ["pass"]
+
+
+def test_without_any_record_a_forks_commit_is_warned_of(clone: Repo) -> None:
+    """AC301: where a fork's notes were fetched, its author could share nothing else; other remotes change nothing."""
+    made(clone)
+    share(clone, {GONE: [b"x"]}, ORIGIN)
+    assert outcomes() == ["fail AC301:error"]
+    share(clone, {GONE: [b"x"]}, FORK)
+
+    assert outcomes() == ["pass AC301:warning"]
+
+
+def test_a_forks_claim_cannot_hide_what_is_shared(clone: Repo) -> None:
+    """AC106 is judged by what the team shared, whatever a fork says of the same commit."""
+    commit = made(clone)
+    share(clone, {commit: noted(record_of(commit, OTHER))})
+    share(clone, {commit: noted(record_of(commit, PARENT))}, FORK)
+
+    assert outcomes() == ["fail AC106:error"]
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense\n", b'{"v":1,"kind":"commit"}\n'])
+def test_foreign_notes_are_no_records(clone: Repo, content: bytes) -> None:
+    """Notes of other people, empty ones and half ones prove nothing and break nothing."""
+    commit = made(clone)
+    clone("notes", f"--ref={REF}", "add", "--allow-empty", "-F", "-", commit, stdin=content)
+
+    assert outcomes() == ["fail AC301:error"]
+
+
+def test_a_record_of_the_agents_own_shell_may_be_shared(clone: Repo) -> None:
+    """With `authors = agent` a shared record from the environment makes a commit the agent's."""
+    begun(clone, "authors = agent")
+    commit = Sha(add(clone, "Add the parser to it all\n"))
+    assert outcomes() == ["pass"]
+    share(clone, {commit: noted(record_of(commit, PARENT))})
+
+    assert outcomes() == ["fail AC101:error"]
+
+
+def test_many_commits_are_asked_about_at_once(clone: Repo) -> None:
+    """Notes of hundreds of commits are read in few questions, and each commit has its own answer."""
+    commits = [made(clone, CHILD if number % 2 else PARENT) for number in range(12)]
+    share(clone, {one: noted(record_of(one, PARENT)) for one in commits})
+
+    assert outcomes() == ["pass", "fail AC106:error"] * 6
+    assert over("HEAD~1..HEAD", policy_from="base").outcomes == ["fail AC106:error"]
+
+
+# A later hand-off.
+
+
+def recorded(commit: Sha, time: str, source: str = "message", thread: ThreadId = FIRST) -> Record:
+    """Return a record of that time and source."""
+    return record_of(commit, thread, time=time, source=source)
+
+
+def judged(repo: Repo, *entries: Entry) -> list[str]:
+    """Return the findings for a commit of the first thread; in *entries* GONE stands for it."""
+    commit = made(repo, FIRST)
+    lines = [line.replace(GONE.encode(), commit.encode()) for line in noted(*entries)]
+    share(repo, {commit: lines})
+    return over("HEAD", policy_from="base").outcomes
+
+
+@pytest.mark.parametrize(
+    ("source", "time", "expected"),
+    [
+        ("message", later(600), "pass AC107:warning"),
+        ("use", later(600), "pass AC107:warning"),
+        ("env", later(600), "pass"),
+        ("rebuilt", later(600), "pass"),
+        ("message", later(-600), "pass"),
+        ("message", "", "pass"),
+    ],
+)
+def test_a_later_hand_off_is_a_warning(clone: Repo, source: str, time: str, expected: str) -> None:
+    """AC107: never where the agent itself named the thread, and never where a time is not known."""
+    assert judged(clone, recorded(GONE, time, source), chain(SECOND, FIRST)) == [expected]
+
+
+def test_a_rebased_commit_is_as_old_as_what_it_was_made_from(clone: Repo) -> None:
+    """AC107: a rebase long after the hand-off is no finding; where the first record is missing, nobody knows."""
+    old, other = Sha("8" * 40), Sha("7" * 40)
+    late, early = recorded(GONE, later(600)), recorded(old, later(-600))
+
+    assert judged(clone, late, early, became(old, GONE), chain(SECOND, FIRST)) == ["pass"]
+    assert judged(clone, late, became(other, GONE), chain(SECOND, FIRST)) == ["pass"]
+    assert judged(clone, late, recorded(old, later(900)), became(old, GONE), chain(SECOND, FIRST)) == [
+        "pass AC107:warning"
+    ]
+
+
+# Signatures.
+
+
+@pytest.fixture
+def key(sealed: Path) -> Path:
+    """A key without a passphrase, with which git would sign."""
+    path = sealed / "id"
+    subprocess.run([KEYGEN, "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True, stdin=subprocess.DEVNULL)
+    return path
+
+
+def allowing(key: Path) -> str:
+    """Return the line that allows *key*."""
+    return f"me@example.com {' '.join(key.with_suffix('.pub').read_text().split()[:2])}\n"
+
+
+def signing(repo: Repo, key: Path, lines: list[bytes]) -> list[bytes]:
+    """Return *lines* with a signature of each."""
+    repo("config", "user.signingKey", str(key))
+    return [*lines, *sign(lines, Git(str(repo.path)), os.environ)]
+
+
+@pytest.fixture
+def strict(clone: Repo, key: Path) -> Callable[..., list[str]]:
+    """The judge who demands signatures of the file in the base."""
+    (clone.path / ".ampcommit-signers").write_text(allowing(key))
+    begun(clone, "record = true")
+
+    def judge(**options: str) -> list[str]:
+        return over(**{"signers": "", **options}).outcomes  # type: ignore[arg-type]
+
+    return judge
+
+
+@needs_keygen
+def test_a_signed_record_proves_itself(clone: Repo, key: Path, strict: Callable[..., list[str]]) -> None:
+    """AC303: the record counts once it is signed, wherever it was fetched from."""
+    commit = made(clone)
+    line = noted(record_of(commit, PARENT))
+    assert strict() == ["fail AC301:error"]
+    share(clone, {commit: line}, ORIGIN)
+    assert (strict(), outcomes()) == (["fail AC303:error"], ["pass AC301:warning"])
+    share(clone, {commit: signing(clone, key, line)}, ORIGIN)
+
+    assert strict() == ["pass"]
+
+
+@needs_keygen
+def test_the_ledger_is_unsigned(clone: Repo, strict: Callable[..., list[str]]) -> None:
+    """AC303: what this very clone recorded is nobody's signed word, and whether it is damaged does not matter."""
+    commit = made(clone)
+    state = clone.path / ".git" / "ampcommit"
+    state.mkdir()
+    (state / "ledger.jsonl").write_bytes(record_of(commit, PARENT).to_bytes() + b"\nnonsense\n")
+
+    assert (strict(), outcomes()) == (["fail AC303:error"], ["fail AC302:error"])
+
+
+@needs_keygen
+def test_a_strangers_signature_is_bad(clone: Repo, key: Path, strict: Callable[..., list[str]], tmp_path: Path) -> None:
+    """AC304: signed by a stranger, or for another line; a good record beside it is not made worse."""
+    stranger = tmp_path / "stranger"
+    subprocess.run([KEYGEN, "-q", "-t", "ed25519", "-N", "", "-f", str(stranger)], check=True)
+    commit = made(clone)
+    line = noted(record_of(commit, PARENT))
+    share(clone, {commit: signing(clone, stranger, line)})
+    assert strict() == ["fail AC304:error"]
+    assert "allowed signers" in over(signers="").verdicts[0].findings[0].message
+    share(clone, {commit: signing(clone, key, line)})
+
+    assert strict() == ["pass"]
+
+
+@needs_keygen
+@pytest.mark.usefixtures("strict")
+def test_what_leads_to_a_record_is_signed_too(clone: Repo, key: Path) -> None:
+    """AC303: a signed record of another commit is no proof by way of an unsigned line."""
+    for entry in (carry(GONE, Sha("8" * 40)), became(Sha("8" * 40), GONE)):
+        commit = made(clone)
+        way = [noted(entry)[0].replace(GONE.encode(), commit.encode())]
+        record = signing(clone, key, noted(record_of("8" * 40, PARENT)))
+        share(clone, {commit: [*way, *record]})
+        assert over("HEAD", policy_from="base", signers="").outcomes == ["fail AC303:error"]
+        share(clone, {commit: signing(clone, key, way)})
+        assert over("HEAD", policy_from="base", signers="").outcomes == ["pass"]
+
+
+@needs_keygen
+def test_a_later_hand_off_is_signed_too(clone: Repo, key: Path, strict: Callable[..., list[str]]) -> None:
+    """AC107: an unsigned chain says nothing where signatures are demanded."""
+    commit = made(clone, FIRST)
+    told = noted(chain(SECOND, FIRST))
+    share(clone, {commit: signing(clone, key, noted(recorded(commit, later(600)))), GONE: told})
+    assert (strict(), outcomes()) == (["pass"], ["pass AC107:warning"])
+    share(clone, {GONE: signing(clone, key, told)})
+
+    assert strict() == ["pass AC107:warning"]
+
+
+@needs_keygen
+def test_the_file_of_signers_is_the_bases_or_the_one_that_is_named(
+    clone: Repo, key: Path, strict: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    """Neither the commits to be checked, nor the work tree, nor the clone's settings say who may sign."""
+    (clone.path / ".ampcommit-signers").write_text("")
+    clone("config", "gpg.ssh.allowedSignersFile", str(tmp_path / "mine"))
+    (tmp_path / "mine").write_text(allowing(key))
+    empty = begun(clone, "record = true")
+    commit = made(clone)
+    share(clone, {commit: signing(clone, key, noted(record_of(commit, PARENT)))})
+    (clone.path / ".ampcommit-signers").write_text(allowing(key))
+
+    assert strict(policy_from=empty) == ["fail AC304:error"]
+    assert strict(signers=str(tmp_path / "mine")) == ["pass"]
+    assert strict(policy_from=f"{empty}~1") == ["pass"]
+
+
+@needs_keygen
+def test_who_may_sign_must_be_known(clone: Repo) -> None:
+    """Without a file there is no check that could pass by chance: exit 2, with a hint."""
+    made(clone)
+    for options in ({"signers": ""}, {"signers": str(clone.path / "nosuch")}, {"signers": str(clone.path)}):
+        with pytest.raises(MisuseError) as caught:
+            over(**options)  # type: ignore[arg-type]
+        assert caught.value.hint
+
+
+@needs_keygen
+def test_no_signature_is_demanded_of_what_needs_no_record(clone: Repo, strict: Callable[..., list[str]]) -> None:
+    """A commit without a link has AC101; it is not accused twice."""
+    add(clone, "Add the parser to it all\n")
+
+    assert strict() == ["fail AC101:error"]
+
+
+def test_what_the_tests_share_is_what_is_shared() -> None:
+    """The lines that these tests put into notes are those that `share` would put there."""
+    mine = record_of(GONE, PARENT, links=[ThreadId(CHILD), ThreadId(PARENT)])
+
+    assert publishable(mine.to_bytes()) == (GONE, noted(mine)[0])
+    assert url(PARENT).encode() not in noted(mine)[0]
