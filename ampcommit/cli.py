@@ -10,6 +10,7 @@ from typer.exceptions import TyperException
 from ampcommit import (
     __version__,
     cli_ledger,
+    cli_log,
     cli_setup,
     cli_share,
     cli_threads,
@@ -80,6 +81,7 @@ def show(
     render.shown(verb.show(commit, os.environ), as_json=as_json)
 
 
+cli_log.add_to(app)
 cli_threads.add_to(app)
 cli_share.add_to(app)
 cli_workspace.add_to(app)
