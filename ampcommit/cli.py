@@ -9,6 +9,7 @@ from typer.exceptions import TyperException
 
 from ampcommit import (
     __version__,
+    cli_carry,
     cli_ledger,
     cli_log,
     cli_setup,
@@ -83,6 +84,7 @@ def show(
 
 cli_log.add_to(app)
 cli_threads.add_to(app)
+cli_carry.add_to(app)
 cli_share.add_to(app)
 cli_workspace.add_to(app)
 
