@@ -1,14 +1,20 @@
 """What the commands about the ledger show."""
 
+import os
+import stat
 import sys
 
+from ampcommit.errors import MisuseError
 from ampcommit.escape import terminal
+from ampcommit.files import remove
 from ampcommit.render import Paper, print_json, warnings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
+    from ampcommit.export import Export
+    from ampcommit.imports import Imports
     from ampcommit.ledger import Report as Checked
     from ampcommit.rebuild import Rebuilt
 
@@ -20,6 +26,12 @@ _COUNTS = {
     "ambiguous": "left alone: several recorded commits could be meant",
     "unread": "left alone: objects are missing here",
     "unknown": "of which nothing is known",
+}
+_LINES = {
+    "known": "known already",
+    "passed": "of no use here: no link that is accepted, no commit, or another kind of line",
+    "unplaced": "left alone: nobody can tell which commit they are about",
+    "bad": "that cannot be used",
 }
 
 
@@ -79,3 +91,53 @@ def rebuilt(found: "Rebuilt", *, as_json: bool) -> None:
     for name, count in counts.items():
         if count:
             out.say(f"{count:>8} {_COUNTS[name]}")
+
+
+def exported(found: "Export", output: str) -> None:
+    """Print what is exported, or write it into the file *output*, which is whole or as it was."""
+    if output:
+        _write(output, found.lines())
+    else:
+        lines(found.lines())
+    warnings(found.notices)
+
+
+def _write(output: str, found: "Iterable[bytes]") -> None:
+    path = os.path.realpath(output)
+    special = os.path.exists(path) and not stat.S_ISREG(os.stat(path).st_mode)
+    aside = path if special else os.path.join(os.path.dirname(path), f".ampcommit-{os.urandom(6).hex()}.tmp")
+    try:
+        with open(aside, "wb" if special else "xb") as file:
+            file.writelines(_ended(found))
+        if not special:
+            os.replace(aside, path)
+    except OSError as error:
+        hint = "name a file that you may write, in a folder that is there"
+        raise MisuseError(f"cannot write {output!a}: {error.strerror}", hint=hint) from error
+    finally:
+        if not special:
+            remove(aside)
+
+
+def _ended(found: "Iterable[bytes]") -> "Iterator[bytes]":
+    for line in found:
+        yield line + b"\n"
+
+
+def imported(found: "Imports", *, as_json: bool) -> None:
+    """Show what `ledger import` did, or would do."""
+    warnings(terminal(notice) for notice in [*found.notices, *found.problems])
+    counts = {name: getattr(found, name) for name in ("added", *_LINES, "missing")}
+    if as_json:
+        head = {"schema": "ampcommit.import/1", "path": found.ledger, "dry_run": found.dry_run, "lines": found.lines}
+        print_json(head | counts | {"problems": found.problems})
+        return
+    out = Paper()
+    would = "would be added" if found.dry_run else "added"
+    plural = "" if found.lines == 1 else "s"
+    out.say(f"{found.lines} line{plural}, {found.added} {would}: {terminal(found.ledger, 1000)}")
+    for name, what in _LINES.items():
+        if counts[name]:
+            out.say(f"{counts[name]:>8} {what}")
+    if found.missing:
+        out.say(f"{found.missing:>8} of the new ones about commits that are not here")

@@ -35,7 +35,7 @@ DIGESTS = {"_sha2", "_sha256"}
 COMMANDS = ["install", "uninstall", "status", "doctor", "hook", "verify", "show", "demo"]
 COMMANDS += ["chain", "resolve", "use", "current", "sync", "stats"]
 COMMANDS += ["log", "share", "carry"]
-COMMANDS += ["ledger check", "ledger list", "ledger path", "ledger rebuild"]
+COMMANDS += ["ledger check", "ledger list", "ledger path", "ledger rebuild", "ledger export", "ledger import"]
 
 
 def loaded(repo: Repo, name: str, *args: str, fed: str = "") -> set[str]:
