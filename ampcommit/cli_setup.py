@@ -16,24 +16,28 @@ def add_to(app: typer.Typer) -> None:
 
 def install(
     as_json: AsJson = False,
+    share: Annotated[
+        bool, typer.Option("--share", help="Also publish records with each push, and fetch those of others.")
+    ] = False,
     lines: Annotated[
         bool, typer.Option("--print", help="Print the lines for hooks of your own; write nothing.")
     ] = False,
 ) -> None:
     """Put the hooks into this clone."""
     from ampcommit import install as verb
-    from ampcommit import recipes, render_setup
+    from ampcommit import recipes, render_setup, shim
 
+    hooks = (*shim.HOOKS, *shim.SHARING) if share else shim.HOOKS
     if lines:
-        _show_lines(recipes.printed(), as_json=as_json)
+        _show_lines(recipes.printed(hooks), hooks, as_json=as_json)
         return
     try:
-        found = verb.install()
+        found = verb.install(sharing=share)
     except recipes.Elsewhere as error:
-        _show_lines(error.recipe, as_json=as_json)
+        _show_lines(error.recipe, hooks, as_json=as_json)
         raise
     render_setup.setup(found, as_json=as_json, verb="install")
-    advice = recipes.advice(hook.earlier for hook in found.hooks)
+    advice = recipes.advice(hook.earlier for hook in (*found.hooks, found.pushing))
     if advice and not as_json:
         typer.echo(advice, err=True)
 
@@ -66,11 +70,11 @@ def doctor(as_json: AsJson = False) -> None:
     raise typer.Exit(1 if found.needs_mending else 0)
 
 
-def _show_lines(text: str, *, as_json: bool) -> None:
-    """Print *text*, which holds the lines for hooks of one's own, or those lines alone as JSON."""
+def _show_lines(text: str, hooks: tuple[str, ...], *, as_json: bool) -> None:
+    """Print *text*, which holds the lines for *hooks* of one's own, or those lines alone as JSON."""
     from ampcommit import recipes, render
 
     if as_json:
-        render.print_json({"schema": "ampcommit.hooks/1", "hooks": recipes.LINES})
+        render.print_json({"schema": "ampcommit.hooks/1", "hooks": {hook: recipes.LINES[hook] for hook in hooks}})
     else:
         typer.echo(text, nl=False)

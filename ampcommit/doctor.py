@@ -88,12 +88,24 @@ def _of_hooks(git: Git, setup: "Setup", trial: "Trial") -> "Iterator[Finding]":
         if hook.name in configured and (is_ours(script) or managers.calls_us(script, hook.name)):
             message = f"git runs ampcommit twice as {hook.name}: from {path}, and from its configuration"
             yield Finding("hook-twice", "warning", message, "keep one of them; `git config --edit` opens the other")
+    yield from _of_sharing(setup)
     yield from _of_permissions(setup)
+
+
+def _of_sharing(setup: "Setup") -> "Iterator[Finding]":
+    """Say what keeps a push from publishing records, where it is meant to; the trial pushes nothing."""
+    hook, again = setup.pushing, "run `ampcommit install --share` again"
+    if hook.state in ("outdated", "broken"):
+        off = "is of another version or place of ampcommit" if hook.state == "outdated" else "cannot run"
+        yield Finding(f"share-{hook.state}", "warning", f"{hook.name}, which publishes records, {off}", again)
+    elif setup.fetched and hook.state in ("foreign", "absent"):
+        message = f"records are fetched here, and no push publishes any: {hook.name} is not ours"
+        yield Finding("share-absent", "warning", message, f"{again}; or publish them with `ampcommit share`")
 
 
 def _of_permissions(setup: "Setup") -> "Iterator[Finding]":
     """Say which hooks, or their folder, everybody can write."""
-    names = [hook.name + ending for hook in setup.hooks for ending in ("", EARLIER)]
+    names = [hook.name + ending for hook in (*setup.hooks, setup.pushing) for ending in ("", EARLIER)]
     paths = [setup.folder, *(os.path.join(setup.folder, name) for name in names), *(hook.path for hook in setup.hooks)]
     for path in dict.fromkeys(paths):
         if (os.path.isdir(path) or os.path.isfile(path)) and os.stat(path).st_mode & stat.S_IWOTH:

@@ -20,8 +20,9 @@ OUTCOMES = {
     "post-commit": "the commit is made, and has no record",
     "post-merge": "the merge is made, and has no record",
     "post-rewrite": "the commits are rewritten, and what was known of them is not carried over",
+    "pre-push": "the push goes on, and the records of its commits are not shared",
 }
-"""What a failure of ours in each hook leads to; it never costs the commit."""
+"""What a failure of ours in each hook leads to; it never costs the commit, nor the push."""
 
 
 class AmpcommitError(Exception):

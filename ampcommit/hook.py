@@ -1,8 +1,8 @@
 """
 What git runs: a table from the name of a hook to its function.
 
-The policy may refuse a commit; a defect of ours may not. No network, no library, and no
-more of the standard library than tests/test_house.py lists for each hook.
+The policy may refuse a commit; a defect of ours may not. No library, and in the hooks of a commit no
+network and no more of the standard library than tests/test_house.py lists for each.
 """
 
 import os
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 INTERRUPTED = 130
-_FED = ("post-rewrite",)
+_FED = ("post-rewrite", "pre-push")
 _PATIENCE = 5000  # milliseconds without a word
 _MOST = 64 * 1024 * 1024
 
@@ -78,6 +78,10 @@ def _function(name: str) -> "Callable[[Call], int]":
         from ampcommit.rewriting import post_rewrite
 
         return post_rewrite
+    if name == "pre-push":
+        from ampcommit.pushing import pre_push
+
+        return pre_push
     raise AmpcommitError(f"this version has no hook {name}", hint="upgrade ampcommit, or take the hook out")
 
 

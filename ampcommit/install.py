@@ -5,15 +5,18 @@ import stat
 import sys
 import time
 
-from ampcommit import ampcli, managers, recipes, shim
+from ampcommit import ampcli, fetching, managers, recipes, shim
 from ampcommit.current import in_use
-from ampcommit.errors import GitError, InstallError
+from ampcommit.errors import AmpcommitError, GitError, InstallError
 from ampcommit.files import write_atomic
 from ampcommit.gitcmd import Git
 from ampcommit.ledger import Ledger
 from ampcommit.managers import clashes, is_foreign, is_ours, keep_aside, read_script, take_back
 from ampcommit.place import Place
 from ampcommit.settings import Settings, read_settings, shared_mode
+from ampcommit.share import remote_of
+
+_NAMES = (*shim.HOOKS, *shim.SHARING)
 
 # Folders whose content is thrown away by the tools that make them.
 _THROWN_AWAY = ("/uv/archive-v", "/uv/environments-v", "/uv/builds-v", "/pipx/.cache/", "/.cache/pipx/")
@@ -30,12 +33,15 @@ class HookState:
 
 
 class Setup:
-    """What is set up in one clone."""
+    """What is set up in one clone; `pushing` is the hook that shares, `fetched` are the remotes to fetch records of."""
 
-    def __init__(self, place: Place, folder: str, hooks: list[HookState], settings: Settings) -> None:
+    def __init__(
+        self, place: Place, folder: str, hooks: list[HookState], settings: Settings, fetched: list[str]
+    ) -> None:
         self.place = place
         self.folder = folder
-        self.hooks = hooks
+        *self.hooks, self.pushing = hooks
+        self.fetched = fetched
         self.settings = settings
         self.elsewhere = not _inside(place, folder)
         self.amp = ampcli.recorded(place)
@@ -45,20 +51,27 @@ class Setup:
 
     @property
     def works(self) -> bool:
-        """Say whether every hook is in place and can run."""
-        return all(hook.state in ("installed", "by hand") for hook in self.hooks)
+        """Say whether every hook is in place and can run; the one that shares need not be there."""
+        at_push = self.pushing.state not in ("outdated", "broken")
+        return at_push and all(hook.state in ("installed", "by hand") for hook in self.hooks)
+
+    @property
+    def shares(self) -> bool:
+        """Say whether a push calls us, or is meant to, and whether records are fetched."""
+        return bool(self.fetched) or self.pushing.state not in ("foreign", "absent")
 
 
-def install(folder: str = ".", *, lasting: bool = True) -> Setup:
+def install(folder: str = ".", *, lasting: bool = True, sharing: bool = False) -> Setup:
     """
     Put the fast hooks into the clone that *folder* belongs to; what was there keeps running before them.
 
     A hook that calls us already stays as it is. Unless they need not be *lasting*, ours are refused where
-    the code they run will be gone or exchanged.
+    the code they run will be gone or exchanged. With *sharing* a push publishes records, and a fetch brings them;
+    without it, what there is of that stays.
     """
     git = Git(folder)
     place, hooks = _located(git)
-    wanted = _wanted(git, place, hooks)
+    wanted = _wanted(git, place, hooks, sharing=sharing)
     if wanted and lasting:
         _refuse_fleeting(git, place)
     for path in wanted:
@@ -73,6 +86,8 @@ def install(folder: str = ".", *, lasting: bool = True) -> Setup:
             _install_one(path, shim.fast(name, interpreter(), package()))
             keep_aside(path)
         _note_amp(git, place)
+        if sharing:
+            _fetch(git, place)
     except OSError as error:
         reason = error.strerror or str(error)
         raise InstallError(f"cannot write in {place.common_dir}: {reason}", hint=f"look at {error.filename}") from error
@@ -81,9 +96,10 @@ def install(folder: str = ".", *, lasting: bool = True) -> Setup:
 
 def uninstall(folder: str = ".") -> Setup:
     """Remove our hooks from the clone's own folder and put back, byte for byte, what was there; the ledger stays."""
-    place, hooks = _located(Git(folder))
+    git = Git(folder)
+    place, hooks = _located(git)
     own = os.path.join(place.common_dir, "hooks")
-    for path in {os.path.join(at, name) for at in (own, hooks) if _inside(place, at) for name in shim.HOOKS}:
+    for path in {os.path.join(at, name) for at in (own, hooks) if _inside(place, at) for name in _NAMES}:
         take_back(path)
         earlier = path + shim.EARLIER
         if os.path.lexists(earlier) and (is_ours(path) or not os.path.lexists(path)):
@@ -91,6 +107,7 @@ def uninstall(folder: str = ".") -> Setup:
         elif is_ours(path):
             os.unlink(path)
     ampcli.forget(place)
+    fetching.fetch_no_more(git)
     if not _inside(place, hooks):
         raise InstallError(
             f"git runs the hooks in {hooks}, which is not this clone's own folder: there nothing was changed",
@@ -104,7 +121,8 @@ def status(folder: str = ".") -> Setup:
     git = Git(folder)
     place, hooks = _located(git)
     settings = read_settings(git, os.environ, top=place.top, index=os.path.join(place.git_dir, "index"))
-    return Setup(place, hooks, _states(place, hooks, managers.configured(git)), settings)
+    states = _states(_NAMES, place, hooks, managers.configured(git))
+    return Setup(place, hooks, states, settings, fetching.fetched_from(git))
 
 
 def interpreter() -> str:
@@ -131,10 +149,11 @@ def _inside(place: Place, hooks: str) -> bool:
     return os.path.commonpath([own, os.path.realpath(hooks)]) == own
 
 
-def _wanted(git: Git, place: Place, hooks: str) -> dict[str, str]:
+def _wanted(git: Git, place: Place, hooks: str, *, sharing: bool) -> dict[str, str]:
     """Return which scripts have to be written, each with the hook it is for; refuse where none may be."""
     configured = managers.configured(git)
-    states = _states(place, hooks, configured)
+    names = _NAMES if sharing or _has_shared(hooks) else shim.HOOKS
+    states = _states(names, place, hooks, configured)
     if not _inside(place, hooks):
         missing = [hook.name for hook in states if hook.state not in ("installed", "by hand")]
         if missing:
@@ -220,8 +239,24 @@ def _compile() -> None:
     compileall.compile_dir(os.path.dirname(os.path.abspath(__file__)), quiet=2, maxlevels=0)
 
 
-def _states(place: Place, hooks: str, configured: set[str]) -> list[HookState]:
-    return [_state(name, place, hooks, called=name in configured) for name in shim.HOOKS]
+def _has_shared(hooks: str) -> bool:
+    """Say whether ours stands among the *hooks* at a push, or stood there before another tool wrote its own."""
+    paths = [managers.script_of(hooks, name) for name in shim.SHARING]
+    return any(is_ours(path) or os.path.lexists(path + shim.EARLIER) for path in paths)
+
+
+def _fetch(git: Git, place: Place) -> None:
+    """Let `git fetch` bring the records of the remote to which they go; before there is one, there is nothing to do."""
+    settings = read_settings(git, os.environ, top=place.top)
+    try:
+        remote = remote_of(git, place, settings)
+    except AmpcommitError:
+        return  # no remote yet
+    fetching.fetch_from(git, remote)
+
+
+def _states(names: tuple[str, ...], place: Place, hooks: str, configured: set[str]) -> list[HookState]:
+    return [_state(name, place, hooks, called=name in configured) for name in names]
 
 
 def _state(name: str, place: Place, hooks: str, *, called: bool) -> HookState:

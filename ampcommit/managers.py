@@ -151,7 +151,9 @@ def _replaced(path: str) -> bool:
 
 def calls_us(text: bytes, hook: str) -> bool:
     """Say whether a line of *text*, a script or the configuration of a tool, calls us as *hook*."""
-    call = rb"""^(?![ \t]*#).*\bampcommit["']?(?: hook (?:--parent \S+ )?|/(?:hooks/)?|-)%s(?![\w-])""" % hook.encode()
+    offered = rb"|-share" if hook in shim.SHARING else b""  # our entry for the pre-commit framework
+    named = rb"(?: hook (?:--parent \S+ )?|/(?:hooks/)?|-)%s" % hook.encode()
+    call = rb"""^(?![ \t]*#).*\bampcommit["']?(?:%s%s)(?![\w-])""" % (named, offered)
     return re.search(call, text, re.MULTILINE) is not None
 
 
@@ -164,7 +166,10 @@ def configured(git: "Git") -> set[str]:
     """Return the hooks as which git's own configuration calls us, without any script (git 2.54 and newer)."""
     entries = git("config", "-z", "--get-regexp", r"^hook\..*\.command$", ok=(0, 1)).split(b"\0")
     commands = {key[len("hook.") : -len(".command")]: value for key, _, value in (e.partition(b"\n") for e in entries)}
-    ours = {hook: {name for name in commands if _command_calls_us(commands[name], hook)} for hook in shim.HOOKS}
+    ours = {
+        hook: {name for name in commands if _command_calls_us(commands[name], hook)}
+        for hook in (*shim.HOOKS, *shim.SHARING)
+    }
     if not any(ours.values()) or version(git) < _CONFIGURED_HOOKS:
         return set()
     # Which of them git runs depends on more than their commands.

@@ -18,6 +18,7 @@ LINES = {
     "post-commit": "ampcommit hook post-commit || :",
     "post-merge": 'ampcommit hook post-merge "$@" || :',
     "post-rewrite": 'ampcommit hook post-rewrite "$@" || :',
+    "pre-push": 'ampcommit hook pre-push "$@" || :',
 }
 """The line of shell that calls us from a hook of somebody else's, without a failure of ours in git's way."""
 
@@ -26,7 +27,9 @@ _WHERE = {
     "post-commit": "",
     "post-merge": "",
     "post-rewrite": ", before anything else that reads standard input",
+    "pre-push": ", behind everything that may refuse the push; it reads standard input",
 }
+_FED = ("post-rewrite", "pre-push")
 _JOB = """\
 {hook}:
   jobs:
@@ -34,7 +37,7 @@ _JOB = """\
       run: {line}
 """
 _ENTRY = """\
-      - id: ampcommit-{hook}
+      - id: ampcommit-{id}
         name: ampcommit
         entry: ampcommit hook {hook}
         language: system
@@ -120,13 +123,17 @@ def _jobs(hooks: list[str]) -> str:
     for hook in hooks:
         # A value of YAML must not end with a colon; lefthook puts the arguments in itself.
         line = LINES[hook].replace("$@", "{1}").replace("|| :", "|| true")
-        jobs.append(_JOB.format(hook=hook, line=line) + ("      use_stdin: true\n" if hook == "post-rewrite" else ""))
+        jobs.append(_JOB.format(hook=hook, line=line) + ("      use_stdin: true\n" if hook in _FED else ""))
     return "".join(jobs)
 
 
 def _entries(hooks: list[str]) -> str:
     """Return what calls us from .pre-commit-config.yaml."""
     always = "        always_run: true\n        pass_filenames: false\n"
-    entries = (_ENTRY.format(hook=hook) + ("" if hook == "commit-msg" else always) for hook in hooks)
+    entries = (
+        _ENTRY.format(hook=hook, id="share" if hook in shim.SHARING else hook)
+        + ("" if hook == "commit-msg" else always)
+        for hook in hooks
+    )
     types = ", ".join(hooks)
     return f"default_install_hook_types: [{types}]\nrepos:\n  - repo: local\n    hooks:\n{''.join(entries)}"

@@ -7,7 +7,7 @@ from ampcommit.render import Paper, print_json
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ampcommit.doctor import Examination
-    from ampcommit.install import Setup
+    from ampcommit.install import HookState, Setup
 
 _STATES = {
     "installed": "installed",
@@ -18,6 +18,7 @@ _STATES = {
     "absent": "not installed: run `ampcommit install`",
 }
 _CLASH = "somebody else's hook, beside another one that was kept: `ampcommit doctor` says what to do"
+_NO_REMOTE = "nothing comes with `git fetch`; with a remote: run `ampcommit install --share` again"
 _MIXED_TEAM = """\
 Not everybody here commits with Amp? Then demand the link only of the agent's own commits:
   git config ampcommit.authors agent                          (this clone)
@@ -32,15 +33,14 @@ def setup(found: "Setup", *, as_json: bool, verb: str) -> None:
     out = Paper()
     if found.elsewhere:
         out.say(f"{'hooks':<12} {terminal(found.folder, 1000)}  (core.hooksPath; `ampcommit install` says what to do)")
-    for hook in found.hooks:
+    for hook in (*found.hooks, *[found.pushing] * found.shares):
         colour = "green" if hook.state in ("installed", "by hand") else "yellow"
         kept = f"; {hook.earlier} runs before it" if hook.earlier else ""
-        state = _STATES[hook.state]
-        if hook.state == "absent" and verb == "uninstall":
-            state = "not installed"
-        if hook.state == "foreign" and (found.elsewhere or clashes(hook.path)):
-            state = "somebody else's hook" if found.elsewhere else _CLASH
-        out.say(f"{hook.name:<12} ", (state, colour), kept)
+        out.say(f"{hook.name:<12} ", (_state(hook, found, verb), colour), kept)
+    if found.shares and verb != "uninstall":
+        names = ", ".join(terminal(name) for name in found.fetched)
+        told = f"the records of {names} come with `git fetch`" if names else _NO_REMOTE
+        out.say(f"{'shared':<12} {told}")
     out.say(f"{'ledger':<12} {terminal(found.place.ledger, 1000)}")
     if verb == "uninstall":
         out.say(f"{'':<12} (kept; remove it if you no longer want it)")
@@ -53,6 +53,18 @@ def setup(found: "Setup", *, as_json: bool, verb: str) -> None:
         out.say(f"{'':<12} (asked in the background for chains not known here, with the key that is set up for Amp;")
         out.say(f"{'':<12} to end that: git config ampcommit.resolve never)")
     _policy(out, found)
+
+
+def _state(hook: "HookState", found: "Setup", verb: str) -> str:
+    """Return what is to say of *hook*: its state, and the way out of it."""
+    if hook.state == "absent" and verb == "uninstall":
+        return "not installed"
+    if hook.state == "foreign" and found.elsewhere:
+        return "somebody else's hook"
+    if hook.state == "foreign" and clashes(hook.path):
+        return _CLASH
+    said = _STATES[hook.state]
+    return said.replace("ampcommit install`", "ampcommit install --share`") if hook is found.pushing else said
 
 
 def _policy(out: Paper, found: "Setup") -> None:
@@ -78,6 +90,8 @@ def _setup_json(found: "Setup") -> dict[str, object]:
             {"hook": hook.name, "path": hook.path, "state": hook.state, "earlier": hook.earlier} for hook in found.hooks
         ],
         "works": found.works,
+        "share": {"path": found.pushing.path, "state": found.pushing.state, "earlier": found.pushing.earlier}
+        | {"fetched": found.fetched},
         "python": found.python,
         "package": found.package,
         "amp": found.amp,

@@ -12,6 +12,9 @@ from ampcommit.settings import PATTERN
 HOOKS = ("commit-msg", "post-commit", "post-merge", "post-rewrite")
 """The hooks of this version, in the order git runs them."""
 
+SHARING = ("pre-push",)
+"""Hooks that are installed only for who wants to share records."""
+
 EARLIER = ".before-ampcommit"
 """What is appended to the name of a hook that was there before; other endings set off other tools' migrations."""
 
@@ -74,6 +77,19 @@ settle() {
 	0) return 0 ;;
 	33) return 1 ;;
 	130) return 130 ;;
+	70) ;;
+	*) echo "error: ampcommit ended with status $1" >&2 ;;
+	esac
+	echo " hint: {outcome}; \\`ampcommit status\\` looks at this setup" >&2
+	return 0
+}
+"""
+
+_SETTLE_PUSH = """
+# Whatever becomes of us, git pushes.
+settle() {
+	case $1 in
+	0 | 130) return 0 ;;
 	70) ;;
 	*) echo "error: ampcommit ended with status $1" >&2 ;;
 	esac
@@ -180,11 +196,30 @@ fi
 exit $vetoed
 """
 
+# The same here. Where an earlier hook refuses the push, nothing is shared.
+_PRE_PUSH = """
+if [ -x "$earlier" ]; then
+	refs=$(cat)
+	feed() { [ -z "$refs" ] || printf '%s\\n' "$refs" 2>/dev/null; }
+	feed | "$earlier" "$@" || {
+		vetoed=$?
+		notice
+		exit $vetoed
+	}
+	notice
+	feed | run unasked "$@"
+else
+	run unasked "$@"
+fi
+exit 0
+"""
+
 _BODIES = {
     "commit-msg": _COMMIT_MSG.replace("{pattern}", PATTERN),
     "post-commit": _EARLIER_FIRST + _PICKS.replace("{mark}", _MARK) + _NOTED,
     "post-merge": _EARLIER_FIRST + _SQUASHED + _NOTED,
     "post-rewrite": _POST_REWRITE,
+    "pre-push": _PRE_PUSH,
 }
 
 _PORTABLE = """\
@@ -215,7 +250,7 @@ def portable(hook: str) -> str:
 
 
 def _settle(hook: str) -> str:
-    return _SETTLE.replace("{outcome}", OUTCOMES[hook])
+    return (_SETTLE_PUSH if hook in SHARING else _SETTLE).replace("{outcome}", OUTCOMES[hook])
 
 
 def is_ours(script: bytes) -> bool:

@@ -40,3 +40,15 @@ def test_a_hook_that_ran_before_is_named(run: Run, repo: Repo) -> None:
     hook.chmod(0o755)
 
     assert "runs before it" in run("install").out
+
+
+def test_sharing_is_an_option_of_install(run: Run, repo: Repo) -> None:
+    """`install --share` puts in one hook more, and says so; `uninstall` takes it out."""
+    repo("remote", "add", "origin", "/nowhere")
+    assert "pre-push" not in run("install").out
+    assert "\npre-push     installed\n" in run("install", "--share").out
+    assert run("install", "--json").data["share"]["state"] == "installed"
+    assert run("status", "--json").data["share"]["fetched"] == ["origin"]
+
+    assert "pre-push" not in run("uninstall").out
+    assert run("status", "--json").data["share"]["fetched"] == []

@@ -635,3 +635,39 @@ def test_a_link_of_the_trial_is_nobodys(installed: Repo) -> None:
 
     kept = b"".join(path.read_bytes() for path in installed.path.rglob("*") if path.is_file())
     assert url("T-00000000-0000-4000-8000-000000000001").encode() not in kept
+
+
+# Sharing.
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (shim.fast("pre-push", "/bin/sh", package()), "share-outdated"),
+        (shim.fast("pre-push", "/nonexistent", package()), "share-broken"),
+        ("#!/bin/sh\n", "share-absent"),
+        ("", "share-absent"),
+        ('#!/bin/sh\nampcommit hook pre-push "$@"\n', ""),
+    ],
+)
+def test_a_push_that_publishes_nothing_is_named(repo: Repo, text: str, code: str) -> None:
+    """Where records are to be shared, what keeps a push from it is a warning; nothing is pushed to find out."""
+    repo("remote", "add", "origin", "/nowhere")
+    verb.install(str(repo.path), sharing=True)
+    assert codes(examined(repo)) == []
+    path = hook(repo, "pre-push")
+    path.unlink()
+    if text:
+        put(path, text)
+    found = examined(repo)
+
+    assert (codes(found, "warning"), found.needs_mending) == ([code] if code else [], False)
+
+
+def test_a_push_hook_of_others_is_nobodys_business(installed: Repo) -> None:
+    """Who does not share has no finding, whatever stands there; that everybody can write it is one."""
+    put(hook(installed, "pre-push"), "#!/bin/sh\n")
+    assert codes(examined(installed)) == []
+    hook(installed, "pre-push").chmod(0o777)
+
+    assert codes(examined(installed)) == ["hook-writable"]

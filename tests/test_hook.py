@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ampcommit import hook
+from ampcommit.install import install
 from ampcommit.ledger import Ledger
 from tests.conftest import PARENT, Repo, url
 
@@ -88,6 +89,28 @@ def test_what_git_feeds_is_read(repo: Repo) -> None:
         os.close(reader)
 
     assert len(list(Ledger(".git/ampcommit/ledger.jsonl").lines())) == 3
+
+
+@pytest.mark.usefixtures("message")
+def test_a_push_is_told_what_git_feeds(repo: Repo, capfd: pytest.CaptureFixture[str]) -> None:
+    """The hook at a push reads its lines, too; what it cannot share costs a line and no push."""
+    install(str(repo.path), sharing=True)
+    repo("config", "ampcommit.shareRemote", "/nowhere")
+    repo.commit("-q", "-m", "Add the scanner", "-m", f"Amp-Thread-ID: {url(PARENT)}")
+    reader, writer = os.pipe()
+    os.write(writer, f"refs/heads/main {repo.head()} refs/heads/main {'0' * 40}\n".encode())
+    os.close(writer)
+    saved = os.dup(0)
+    os.dup2(reader, 0)
+    try:
+        assert hook.main("pre-push", 0, ["origin", "/nowhere"]) == 0
+    finally:
+        os.dup2(saved, 0)
+        os.close(saved)
+        os.close(reader)
+
+    said = capfd.readouterr().err
+    assert (said.count("\n"), "are not shared" in said) == (1, True)
 
 
 @pytest.mark.usefixtures("message")
@@ -218,7 +241,7 @@ def test_a_defect_where_nothing_can_be_written_is_still_told(defect: Path, capfd
 
 
 @pytest.mark.usefixtures("message")
-@pytest.mark.parametrize("name", ["pre-push", ""])
+@pytest.mark.parametrize("name", ["pre-rebase", ""])
 def test_a_hook_that_we_do_not_have_is_nobodys_defect(name: str, capfd: pytest.CaptureFixture[str]) -> None:
     """Whoever calls a hook of another version is told so in two lines, and git goes on."""
     assert hook.main(name, 0, []) == 0

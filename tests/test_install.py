@@ -505,6 +505,110 @@ def test_outside_a_repository_is_a_refusal(tmp_path: Path) -> None:
     assert (caught.value.exit_code, "inside a git repository" in caught.value.hint) == (3, True)
 
 
+# Sharing.
+
+
+def config(repo: Repo) -> bytes:
+    """Return the configuration of the clone."""
+    return (repo.path / ".git" / "config").read_bytes()
+
+
+@pytest.fixture
+def remote(repo: Repo) -> Repo:
+    """A clone with a remote."""
+    repo("remote", "add", "origin", "/nowhere")
+    return repo
+
+
+def test_sharing_is_for_who_asks(remote: Repo) -> None:
+    """Without `--share` there is no hook at a push, and no remote is asked for more."""
+    before = config(remote)
+    setup = install(str(remote.path))
+
+    assert (setup.works, setup.shares, setup.pushing.state, setup.fetched) == (True, False, "absent", [])
+    assert config(remote) == before
+    assert not hook(remote, "pre-push").exists()
+
+
+def test_sharing_is_installed_and_taken_out_again(remote: Repo) -> None:
+    """The hook and the refspec come and go together, once, and leave no byte behind."""
+    put(hook(remote, "pre-push"))
+    before = snapshot(remote.path)
+    setup = install(str(remote.path), sharing=True)
+    assert (setup.works, setup.shares, setup.fetched) == (True, True, ["origin"])
+    assert (setup.pushing.state, setup.pushing.earlier) == ("installed", "a hook of this repository")
+    assert [found.name for found in setup.hooks] == list(shim.HOOKS)
+    once = snapshot(remote.path)
+    install(str(remote.path), sharing=True)
+    assert snapshot(remote.path) == once
+
+    setup = uninstall(str(remote.path))
+    after = {name: value for name, value in snapshot(remote.path).items() if not name.startswith(".git/ampcommit")}
+    assert (setup.shares, setup.pushing.state, after) == (False, "foreign", before)
+
+
+def test_installing_again_keeps_what_shares(remote: Repo) -> None:
+    """After an upgrade a plain `install` writes that hook anew, too, also where another tool replaced it."""
+    install(str(remote.path), sharing=True)
+    path = put(hook(remote, "pre-push"), shim.fast("pre-push", "/bin/sh", package()).encode())
+    found = status(str(remote.path))
+    assert (found.pushing.state, found.works) == ("outdated", False)
+    assert install(str(remote.path)).pushing.state == "installed"
+
+    put(hook(remote, f"pre-push{shim.EARLIER}"), b"#!/bin/sh\n# before\n")
+    put(path, b"#!/bin/sh\n# before\n")
+    assert (status(str(remote.path)).pushing.state, install(str(remote.path)).pushing.state) == ("foreign", "installed")
+
+
+def test_sharing_without_a_remote_waits_for_one(repo: Repo) -> None:
+    """A clone that has no remote yet gets the hook; its configuration stays as it is until there is one."""
+    before = config(repo)
+    setup = install(str(repo.path), sharing=True)
+    assert (setup.works, setup.shares, setup.fetched) == (True, True, [])
+    assert config(repo) == before
+    repo("remote", "add", "origin", "/nowhere")
+
+    assert install(str(repo.path), sharing=True).fetched == ["origin"]
+
+
+@pytest.mark.parametrize(("value", "fetched"), [("private", ["private"]), ("https://example.com/r.git", [])])
+def test_records_with_a_remote_of_their_own_are_fetched_there(remote: Repo, value: str, fetched: list[str]) -> None:
+    """With `ampcommit.shareRemote` that remote is asked, and no other; an address has no line in the configuration."""
+    remote("remote", "add", "private", "/nowhere")
+    remote("config", "ampcommit.shareRemote", value)
+
+    assert install(str(remote.path), sharing=True).fetched == fetched
+
+
+def test_a_folder_of_others_is_told_of_pushes_only_for_sharing(remote: Repo) -> None:
+    """E12: where git looks elsewhere, the line for `pre-push` is printed to who asks; then the rest is set."""
+    remote("config", "core.hooksPath", ".githooks")
+    for name in shim.HOOKS:
+        put(remote.path / ".githooks" / name, f"#!/bin/sh\n{LINES[name]}\n".encode())
+    assert install(str(remote.path)).works
+    before = snapshot(remote.path)
+    with pytest.raises(Elsewhere) as caught:
+        install(str(remote.path), sharing=True)
+    assert (snapshot(remote.path), "commit" in caught.value.recipe.replace("ampcommit", "")) == (before, False)
+    put(remote.path / ".githooks" / "pre-push", f"#!/bin/sh\n{LINES['pre-push']}\n".encode())
+
+    setup = install(str(remote.path), sharing=True)
+    assert (setup.works, setup.pushing.state, setup.fetched) == (True, "by hand", ["origin"])
+
+
+def test_uninstall_where_git_looks_elsewhere_ends_the_fetching(remote: Repo) -> None:
+    """What is in this clone's own configuration goes, whoever owns the hooks."""
+    before = config(remote)
+    install(str(remote.path), sharing=True)
+    remote("config", "core.hooksPath", ".githooks")
+    with pytest.raises(InstallError):
+        uninstall(str(remote.path))
+    remote("config", "--unset", "core.hooksPath")
+
+    assert config(remote).replace(b"[core]\n", b"") == before.replace(b"[core]\n", b"")
+    assert not hook(remote, "pre-push").exists()
+
+
 # Anywhere.
 
 

@@ -771,6 +771,24 @@ def test_a_call_of_ours_is_recognised(text: str, calls: bool) -> None:
     assert managers.calls_us(f"#!/bin/sh\n{text}\n".encode(), "commit-msg") == calls
 
 
+@pytest.mark.parametrize(
+    ("text", "calls"),
+    [
+        ('ampcommit hook pre-push "$@" || :', True),
+        ("sh tools/ampcommit/pre-push", True),
+        ("      - id: ampcommit-share", True),
+        ("      - id: ampcommit-verify", False),
+        ("      - id: ampcommit-shared", False),
+        ("ampcommit share", False),
+        ("ampcommit verify", False),
+    ],
+)
+def test_a_call_at_a_push_is_recognised(text: str, calls: bool) -> None:
+    """What publishes records at a push is known, and not taken for what checks the commits there."""
+    assert managers.calls_us(f"#!/bin/sh\n{text}\n".encode(), "pre-push") == calls
+    assert not managers.calls_us(b"- id: ampcommit-share\n", "commit-msg")
+
+
 # Hooks that git's configuration names (git 2.54 and newer).
 
 
@@ -831,6 +849,22 @@ def test_what_the_configuration_leaves_out_is_installed(repo: Repo, agent: Enter
     assert not hook(repo, "commit-msg").exists()
     repo.commit("-q", "-m", "Add the parser")
     assert len(records(repo)) == 1
+
+
+@pytest.mark.usefixtures("configurable", "on_path")
+def test_a_push_in_the_configuration_shares(repo: Repo, tmp_path: Path, agent: Enter) -> None:
+    """E44: where git's configuration calls us at a push, no script is written, and records are published."""
+    agent(PARENT)
+    server = Repo(tmp_path / "server.git")
+    subprocess.run(["git", "init", "-q", "--bare", str(server.path)], check=True)
+    repo("remote", "add", "origin", str(server.path))
+    configure(repo, "ampcommit hook {}", *shim.HOOKS, "pre-push")
+    setup = install(str(repo.path), sharing=True)
+    assert (setup.pushing.state, setup.works, hook(repo, "pre-push").exists()) == ("by hand", True, False)
+    repo.commit("-q", "-m", "Add the parser")
+    repo("push", "-q", "origin", "main")
+
+    assert repo.head() in server("notes", "--ref=ampcommit", "list")
 
 
 @pytest.mark.usefixtures("configurable")

@@ -24,11 +24,11 @@ def on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", command_on_path(tmp_path)["PATH"])
 
 
-def refused(repo: Repo) -> recipes.Elsewhere:
+def refused(repo: Repo, *, sharing: bool = False) -> recipes.Elsewhere:
     """Try to install where that is refused, with nothing written in the clone's own folder."""
     before = snapshot(repo)
     with pytest.raises(recipes.Elsewhere) as caught:
-        install(str(repo.path))
+        install(str(repo.path), sharing=sharing)
     assert (caught.value.exit_code, snapshot(repo)) == (3, before)
     assert "nothing was written" in str(caught.value)
     return caught.value
@@ -199,7 +199,7 @@ def test_pre_commit_is_told_to_call_us(tmp_path: Path, agent: Enter, name: str) 
 def test_the_entries_that_we_offer_to_pre_commit(tmp_path: Path, agent: Enter, name: str) -> None:
     """E14: as a `repo:` of ours in its configuration, all four hooks do their work, the pairs derived and marked."""
     offered = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
-    entries = [entry | {"language": "system"} for entry in offered if entry["id"] != "ampcommit-verify"]
+    entries = [entry | {"language": "system"} for entry in offered if entry["stages"] != ["pre-push"]]
     assert [entry["stages"] for entry in entries] == [[name] for name in shim.HOOKS]
     for entry in entries:
         del entry["minimum_pre_commit_version"]
@@ -230,6 +230,58 @@ def nobody() -> Mapping[str, str]:
     return dict.fromkeys(("AGENT", "AGENT_THREAD_ID", "AMP_CURRENT_THREAD_ID"), "")
 
 
+@pytest.mark.usefixtures("on_path")
+@pytest.mark.parametrize("name", ["lefthook", "pre-commit", "offered to pre-commit"])
+def test_a_manager_that_is_told_to_share_does(tmp_path: Path, agent: Enter, name: str) -> None:
+    """E12, E14: the lines that are printed for a push publish the records of what is pushed, also as we offer them."""
+    agent(PARENT)
+    clone = Clone(tmp_path / "repo", TOOLS[name.rpartition(" ")[2]]())
+    server = Repo(tmp_path / "server.git")
+    subprocess.run(["git", "init", "-q", "--bare", str(server.path)], check=True)
+    clone("remote", "add", "origin", str(server.path))
+    clone.tool.install(clone)
+    shutil.copytree(hook(clone, ""), tmp_path / "hooks")
+    clone("config", "core.hooksPath", str(tmp_path / "hooks"))
+    recipe = refused(clone, sharing=True).recipe
+    clone("config", "--unset", "core.hooksPath")
+    if name.startswith("offered"):
+        offered = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+        entries = [entry | {"language": "system"} for entry in offered if entry["id"] != "ampcommit-verify"]
+        types = list(recipes.LINES)
+        recipe = yaml.safe_dump(
+            {"default_install_hook_types": types, "repos": [{"repo": "local", "hooks": entries}]}
+        ).replace("minimum_pre_commit_version: 3.2.0", "minimum_pre_commit_version: '0'")
+    (clone.path / ("lefthook.yml" if name == "lefthook" else ".pre-commit-config.yaml")).write_text(recipe)
+    clone("add", ".")
+    clone.tool.install(clone)
+    setup = install(str(clone.path), sharing=True)
+    assert (setup.pushing.state, setup.works, setup.fetched) == ("by hand", True, ["origin"])
+    clone("commit", "-q", "-m", "Call ampcommit")
+    clone("push", "-q", "origin", "HEAD:refs/heads/main")
+    clone.commit("-q", "-m", "Add the parser")
+    clone("push", "-q", "origin", "HEAD:refs/heads/main")
+
+    noted = {line.split()[1] for line in server("notes", "--ref=ampcommit", "list").splitlines()}
+    assert clone.head() in noted
+
+
+@pytest.mark.usefixtures("on_path")
+def test_husky_is_told_to_share(tmp_path: Path, agent: Enter) -> None:
+    """E12: the line for husky's `pre-push` publishes the records of what is pushed."""
+    agent(PARENT)
+    clone = Clone(tmp_path / "repo", Husky(""))
+    server = Repo(tmp_path / "server.git")
+    subprocess.run(["git", "init", "-q", "--bare", str(server.path)], check=True)
+    clone("remote", "add", "origin", str(server.path))
+    clone.tool.install(clone)
+    follow(clone, refused(clone, sharing=True).recipe)
+    assert install(str(clone.path), sharing=True).pushing.state == "by hand"
+    clone.commit("-q", "-m", "Add the parser")
+    clone("push", "-q", "origin", "HEAD:refs/heads/main")
+
+    assert clone.head() in server("notes", "--ref=ampcommit", "list")
+
+
 # The command line.
 
 
@@ -239,7 +291,9 @@ def test_the_lines_are_printed_and_nothing_is_written(run: Run, repo: Repo) -> N
     done = run("install", "--print")
 
     assert (done.status, done.err, snapshot(repo)) == (0, "", before)
-    assert [line for line in done.out.split("\n") if line and not line.startswith("# ")] == list(recipes.LINES.values())
+    lines = [line for line in done.out.split("\n") if line and not line.startswith("# ")]
+    assert lines == [recipes.LINES[name] for name in shim.HOOKS]
+    assert recipes.LINES["pre-push"] in run("install", "--print", "--share").out.split("\n")
     assert not (repo.path / ".git" / "ampcommit").exists()
     shutil.rmtree(repo.path / ".git")
     assert run("install", "--print").out == done.out
@@ -247,7 +301,9 @@ def test_the_lines_are_printed_and_nothing_is_written(run: Run, repo: Repo) -> N
 
 def test_the_lines_as_json(run: Run) -> None:
     """Machines get each line under the name of its hook."""
-    assert run("install", "--print", "--json").data == {"schema": "ampcommit.hooks/1", "hooks": recipes.LINES}
+    four = {name: recipes.LINES[name] for name in shim.HOOKS}
+    assert run("install", "--print", "--json").data == {"schema": "ampcommit.hooks/1", "hooks": four}
+    assert run("install", "--print", "--share", "--json").data["hooks"] == recipes.LINES
 
 
 def test_a_recipe_is_printed_and_the_status_is_three(run: Run, repo: Repo) -> None:
@@ -257,9 +313,11 @@ def test_a_recipe_is_printed_and_the_status_is_three(run: Run, repo: Repo) -> No
 
     assert done.status == 3
     assert [line[:7] for line in done.err.splitlines()] == ["error: ", " hint: "]
-    assert all(line in done.out.split("\n") for line in recipes.LINES.values())
+    four = {name: recipes.LINES[name] for name in shim.HOOKS}
+    assert all(line in done.out.split("\n") for line in four.values())
     assert "\x1b" not in done.out + done.err
-    assert run("install", "--json").parsed == {"schema": "ampcommit.hooks/1", "hooks": recipes.LINES}
+    assert run("install", "--json").parsed == {"schema": "ampcommit.hooks/1", "hooks": four}
+    assert recipes.LINES["pre-push"] in run("install", "--share").out.split("\n")
 
 
 def test_who_installs_over_lefthook_is_told(run: Run, repo: Repo) -> None:

@@ -164,12 +164,42 @@ def test_the_json_of_a_setup(installed: Repo, capsys: Capture, verb: str) -> Non
     render_setup.setup(status(str(installed.path)), as_json=True, verb=verb)
     found = data(capsys)
 
-    names = "schema top folder hooks works python package amp resolve use ledger policy problems warnings"
+    names = "schema top folder hooks works share python package amp resolve use ledger policy problems warnings"
     assert (names.split(), found["schema"]) == (list(found), "ampcommit.status/1")
     assert [list(hook) for hook in found["hooks"]] == [["hook", "path", "state", "earlier"]] * len(shim.HOOKS)
     assert (found["works"], found["top"]) == (True, str(installed.path))
     assert found["policy"]["mode"] == {"value": "require", "from": "default"}
     assert found["policy"]["exempt"] == {"value": ["merge", "fixup"], "from": "default"}
+
+
+def test_who_shares_sees_how(repo: Repo, capsys: Capture) -> None:
+    """With sharing set up a line says what a push does, and one whose records come; without it, nothing is said."""
+    render_setup.setup(install(str(repo.path), sharing=True), as_json=False, verb="install")
+    out = seen(capsys)
+    assert out[4] == "pre-push     installed"
+    assert out[5].startswith("shared       nothing comes with `git fetch`; ")
+
+    repo("remote", "add", "origin", "/nowhere")
+    found = install(str(repo.path), sharing=True)
+    render_setup.setup(found, as_json=False, verb="install")
+    assert seen(capsys)[5] == "shared       the records of origin come with `git fetch`"
+    render_setup.setup(found, as_json=True, verb="install")
+    path = f"{repo.path}/.git/hooks/pre-push"
+    assert data(capsys)["share"] == {"path": path, "state": "installed", "earlier": None, "fetched": ["origin"]}
+    (repo.path / ".git" / "hooks" / "pre-push").unlink()
+    render_setup.setup(status(str(repo.path)), as_json=False, verb="status")
+    assert seen(capsys)[4] == "pre-push     not installed: run `ampcommit install --share`"
+    render_setup.setup(uninstall(str(repo.path)), as_json=False, verb="uninstall")
+    assert "pre-push" not in "".join(seen(capsys))
+
+
+def test_a_push_hook_put_there_by_hand_stays_after_uninstall(repo: Repo, capsys: Capture) -> None:
+    """What is not ours to take out is still named."""
+    put(repo, "pre-push", '#!/bin/sh\nampcommit hook pre-push "$@"\n')
+    render_setup.setup(uninstall(str(repo.path)), as_json=False, verb="uninstall")
+    out = seen(capsys)
+
+    assert (out[4], out[5][:7]) == ("pre-push     calls ampcommit, put there by hand", "ledger ")
 
 
 # What `doctor` found.

@@ -19,6 +19,7 @@ Enter = Callable[[str], None]
 Put = Callable[..., None]
 
 LINK = f"Amp-Thread-ID: {url(PARENT)}"
+ALL = (*shim.HOOKS, *shim.SHARING)
 SHELLS = [path for path in map(shutil.which, ("dash", "bash", "busybox", "ksh", "zsh")) if path]
 
 
@@ -39,7 +40,7 @@ def hooks(repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Put:
         ampcommit = script(tmp_path / "bin" / "ampcommit", text or real)
         python = script(tmp_path / "python", text) if text else install.interpreter()
         monkeypatch.setenv("PATH", f"{Path(ampcommit).parent}:{os.environ['PATH']}")
-        for name in shim.HOOKS:
+        for name in ALL:
             whole = shim.fast(name, python, package or install.package()) if kind == "fast" else shim.portable(name)
             script(repo.path / ".git" / "hooks" / name, whole.partition("\n")[2])
 
@@ -61,7 +62,7 @@ def started(hooks: Put, tmp_path: Path) -> Callable[[], list[str]]:
 # The text.
 
 
-@pytest.mark.parametrize("hook", shim.HOOKS)
+@pytest.mark.parametrize("hook", ALL)
 def test_the_scripts_in_the_repository_are_what_the_package_writes(hook: str) -> None:
     """The folder hooks/ is for reading and copying; it says what the code says, and can be run."""
     path = ROOT / "hooks" / hook
@@ -72,11 +73,11 @@ def test_the_scripts_in_the_repository_are_what_the_package_writes(hook: str) ->
 
 def test_every_script_in_the_repository_is_a_hook_of_ours() -> None:
     """No hook of an older version is left lying about."""
-    assert {path.name for path in (ROOT / "hooks").iterdir()} == {*shim.HOOKS, "pre-receive"}  # the gate of a server
+    assert {path.name for path in (ROOT / "hooks").iterdir()} == {*ALL, "pre-receive"}  # the gate of a server
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=os.path.basename)
-@pytest.mark.parametrize("hook", shim.HOOKS)
+@pytest.mark.parametrize("hook", ALL)
 def test_every_shell_can_read_the_scripts(hook: str, shell: str) -> None:
     """The scripts are plain POSIX shell."""
     argv = [shell, "sh", "-n"] if "busybox" in shell else [shell, "-n"]
@@ -86,7 +87,7 @@ def test_every_shell_can_read_the_scripts(hook: str, shell: str) -> None:
         assert (done.returncode, done.stderr) == (0, b"")
 
 
-@pytest.mark.parametrize("hook", shim.HOOKS)
+@pytest.mark.parametrize("hook", ALL)
 def test_ours_are_recognised(hook: str) -> None:
     """Both kinds of script are known again, of this version and of any other."""
     assert shim.is_ours(shim.fast(hook, "/usr/bin/python3", "/opt").encode())
@@ -186,6 +187,34 @@ def test_post_commit_never_fails_by_our_doing(repo: Repo, hooks: Put, status: st
     )
 
 
+@pytest.mark.parametrize("kind", ["fast", "portable"])
+@pytest.mark.parametrize("status", [*STATUSES, "kill -KILL $$"])
+def test_pre_push_never_fails_by_our_doing(repo: Repo, hooks: Put, kind: str, status: str) -> None:
+    """Whatever becomes of us, also on Ctrl-C, git pushes; a rejection is none of this hook's answers."""
+    hooks(kind, status if " " in status else f"exit {status}")
+    done = subprocess.run([".git/hooks/pre-push", "o", "u"], cwd=repo.path, input=b"", capture_output=True, check=False)
+
+    quiet = status in ("0", "130")
+    assert (done.returncode, done.stdout, done.stderr == b"") == (0, b"", quiet)
+    assert quiet or b"the push goes on" in done.stderr
+
+
+@pytest.mark.parametrize("fed", [b"", b"a b c d\n", b"caf\xe9 b c d\n" * 3000])
+@pytest.mark.parametrize("shell", SHELLS, ids=os.path.basename)
+def test_what_git_feeds_at_a_push_reaches_both(repo: Repo, hooks: Put, tmp_path: Path, shell: str, fed: bytes) -> None:
+    """The earlier hook and ours read the same bytes, whatever shell runs the script, and however many there are."""
+    hooks("fast", f'cat >"{tmp_path}/ours"')
+    argv = [shell, *["sh"] * ("busybox" in shell), ".git/hooks/pre-push", "origin", "url"]
+    for _ in range(2):
+        done = subprocess.run(argv, cwd=repo.path, input=fed, capture_output=True, check=False)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert (tmp_path / "ours").read_bytes() == fed
+        (tmp_path / "ours").unlink()
+        script(repo.path / ".git" / "hooks" / f"pre-push{shim.EARLIER}", f'cat >"{tmp_path}/earlier"')
+
+    assert (tmp_path / "earlier").read_bytes() == fed
+
+
 def test_a_missing_command_lets_the_commit_through(repo: Repo, hooks: Put, tmp_path: Path) -> None:
     """On a machine without ampcommit the portable scripts are in nobody's way."""
     hooks("portable")
@@ -196,7 +225,7 @@ def test_a_missing_command_lets_the_commit_through(repo: Repo, hooks: Put, tmp_p
     assert done.stderr.count(b"error: the command ampcommit is not on PATH\n hint: the commit ") == 2
 
 
-@pytest.mark.parametrize("hook", shim.HOOKS)
+@pytest.mark.parametrize("hook", ALL)
 def test_the_arguments_reach_the_hook(repo: Repo, hooks: Put, tmp_path: Path, hook: str) -> None:
     """What git says to a hook arrives word for word, with who started it; the configuration comes on stdin."""
     hooks("fast", f"""printf '<%s>' "$@" >"{tmp_path / "args"}"; cat >"{tmp_path / "stdin"}" """)
@@ -356,7 +385,7 @@ def test_a_fifo_in_the_place_of_the_note_hangs_nobody(repo: Repo) -> None:
 # The hook that was there before.
 
 
-@pytest.mark.parametrize("hook", shim.HOOKS)
+@pytest.mark.parametrize("hook", ALL)
 def test_the_earlier_hook_runs_first_with_the_same_arguments(repo: Repo, hooks: Put, tmp_path: Path, hook: str) -> None:
     """What was there before ours sees what it always saw."""
     log = tmp_path / "log"
@@ -376,6 +405,15 @@ def test_an_earlier_veto_is_the_end(repo: Repo, hooks: Put, tmp_path: Path) -> N
     assert (done.returncode, (tmp_path / "ran").exists()) == (9, False)
 
 
+def test_an_earlier_veto_of_a_push_is_the_end(repo: Repo, hooks: Put, tmp_path: Path) -> None:
+    """Where the earlier pre-push refuses, ours is not asked, and its status stands."""
+    hooks("fast", f': >"{tmp_path / "ran"}"')
+    script(repo.path / ".git" / "hooks" / f"pre-push{shim.EARLIER}", "exit 9")
+    done = subprocess.run([".git/hooks/pre-push", "o", "u"], cwd=repo.path, input=b"a b c d\n", check=False)
+
+    assert (done.returncode, (tmp_path / "ran").exists()) == (9, False)
+
+
 def test_an_earlier_post_commit_keeps_its_status(repo: Repo, hooks: Put, tmp_path: Path) -> None:
     """A failure of the earlier hook does not cost the record, and is passed on."""
     hooks("fast", f': >"{tmp_path / "ran"}"')
@@ -385,7 +423,7 @@ def test_an_earlier_post_commit_keeps_its_status(repo: Repo, hooks: Put, tmp_pat
     assert (done.returncode, (tmp_path / "ran").exists()) == (9, True)
 
 
-@pytest.mark.parametrize("hook", shim.HOOKS)
+@pytest.mark.parametrize("hook", ALL)
 def test_an_earlier_hook_that_git_did_not_run_is_not_run(repo: Repo, hooks: Put, tmp_path: Path, hook: str) -> None:
     """Installing wakes no hook that was switched off (E11)."""
     hooks("fast", "exit 0")
