@@ -6,7 +6,7 @@ from ampcommit.errors import MisuseError
 from ampcommit.files import read_regular
 from ampcommit.handoffs import Handoffs
 from ampcommit.ledger import Ledger
-from ampcommit.noted import FORK, shelves
+from ampcommit.noted import shelves
 from ampcommit.records import Proof, Records
 
 TYPE_CHECKING = False
@@ -28,12 +28,20 @@ class Evidence:
     """
     The records of one clone, as one policy asks for them; with *signers*, what they did not sign does not count.
 
+    *fork* says that the commits come from a fork, of which only the forge can know: no ref here is proof of it.
+
     `doubts` says that no commit is beyond doubt by its message alone, `noted` that commits are to be asked about
     together, with `fetch`.
     """
 
     def __init__(
-        self, place: "Place", environ: "Mapping[str, str]", settings: "Settings", signers: "Signers | None" = None
+        self,
+        place: "Place",
+        environ: "Mapping[str, str]",
+        settings: "Settings",
+        signers: "Signers | None" = None,
+        *,
+        fork: bool = False,
     ) -> None:
         ledger = Ledger(place.ledger)
         noted = shelves(place, environ)
@@ -42,7 +50,7 @@ class Evidence:
         self._present = self._records.present
         self._handoffs = Handoffs(ledger, noted, signed)
         self._signed = signers is not None
-        self._fork = any(shelf.remote == FORK for shelf in noted)
+        self._fork = fork
         looked = self._present and settings["record"] and not self._signed
         self._damage = next(iter(self._records.problems()), None) if looked else None
         self.noted = bool(noted)

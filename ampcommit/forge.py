@@ -35,10 +35,11 @@ class Request:
     `target`  full names of refs where the tip of the receiving branch may be, in order; none if it is unknown
     `own`     whether the branch that was pushed is the receiving one itself
     `bot`     the login of the bot that the forge's event names as the author of the request
+    `fork`    whether the forge says that the commits come from another repository than the one that receives them
     `source`  who says all this, for people
     """
 
-    __slots__ = ("base", "bot", "head", "own", "source", "target")
+    __slots__ = ("base", "bot", "fork", "head", "own", "source", "target")
 
     def __init__(
         self,
@@ -49,6 +50,7 @@ class Request:
         target: tuple[str, ...] = (),
         own: bool = False,
         bot: str | None = None,
+        fork: bool = False,
     ) -> None:
         self.source = source
         self.head = head
@@ -56,6 +58,7 @@ class Request:
         self.target = target
         self.own = own
         self.bot = bot
+        self.fork = fork
 
 
 def requested(environ: "Mapping[str, str]") -> Request | None:
@@ -98,11 +101,13 @@ def _gitlab(environ: "Mapping[str, str]") -> Request | None:
     if environ.get("CI_MERGE_REQUEST_DIFF_BASE_SHA"):
         # In a pipeline for merged results CI_COMMIT_SHA is a merge that nobody wrote, and that is in no branch.
         merged = environ.get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA")
+        projects = {environ.get(f"CI_MERGE_REQUEST_{end}_ID", "") for end in ("SOURCE_PROJECT", "PROJECT")}
         return Request(
             "GitLab CI, merge request",
             _commit(merged, "CI_MERGE_REQUEST_SOURCE_BRANCH_SHA") if merged else _commit_in(environ, "CI_COMMIT_SHA"),
             _commit_in(environ, "CI_MERGE_REQUEST_DIFF_BASE_SHA"),
             target=_tips_in(environ, "CI_MERGE_REQUEST_TARGET_BRANCH_NAME"),
+            fork=len(projects - {""}) == 2,
         )
     if (environ.get("CI_PIPELINE_SOURCE") or "push") not in ("push", "merge_request_event"):
         return None  # a schedule, a button: nothing that a branch could receive
@@ -185,7 +190,14 @@ def _pull_request(source: str, event: _Event) -> Request:
         event.commit("pull_request.base.sha"),
         target=_tips(event.text("pull_request.base.ref"), "pull_request.base.ref"),
         bot=_bot(event),
+        fork=_from_fork(event),
     )
+
+
+def _from_fork(event: _Event) -> bool:
+    """Say whether the head of the pull request is in another repository, which may be gone, than its base."""
+    base = event.field("pull_request.base.repo.id")
+    return base is not None and event.field("pull_request.head.repo.id") != base
 
 
 def _bot(event: _Event) -> str | None:

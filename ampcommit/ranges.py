@@ -31,16 +31,20 @@ class Asked:
     """
     What is to be checked: `ranges`, called `name`, under the policy in the tree of `policy_at` (None: there is none).
 
-    `bot` is who the forge says is the author of the request, `notices` are sentences for people.
+    `bot` is who the forge says is the author of the request, `fork` whether it says that the commits come from a fork;
+    `notices` are sentences for people.
     """
 
-    __slots__ = ("bot", "name", "notices", "policy_at", "ranges")
+    __slots__ = ("bot", "fork", "name", "notices", "policy_at", "ranges")
 
-    def __init__(self, name: str, ranges: list[Range], policy_at: Sha | None, bot: str | None = None) -> None:
+    def __init__(
+        self, name: str, ranges: list[Range], policy_at: Sha | None, bot: str | None = None, *, fork: bool = False
+    ) -> None:
         self.name = name
         self.ranges = ranges
         self.policy_at = policy_at
         self.bot = bot
+        self.fork = fork
         self.notices: list[str] = []
 
 
@@ -126,7 +130,7 @@ def _of_request(history: "History", request: Request) -> Asked:
 
     `SetupError` where the commits that bound the range are not in this clone.
     """
-    asked = Asked(request.source, [], None, request.bot)
+    asked = Asked(request.source, [], None, request.bot, fork=request.fork)
     if not request.head:
         return asked
     head = _here(history, request.head)

@@ -1,5 +1,6 @@
 """What `verify` judges by beside commits: shared records, claims and signatures, in a clone as CI has it."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 
 from ampcommit.errors import MisuseError
 from ampcommit.gitcmd import Git
+from ampcommit.ranges import surrounding
 from ampcommit.record import Record, Sha, ThreadId
 from ampcommit.shared import REF, REMOTES, publishable
 from ampcommit.signing import sign
@@ -19,7 +21,7 @@ from tests.test_noted import Entry, noted, share
 from tests.test_record import record_of
 from tests.test_rewritten import became
 from tests.test_traced import carry
-from tests.test_verify import add, begun, outcomes, over
+from tests.test_verify import add, asked, begun, outcomes, over
 from tests.test_verify_message import LINKED
 
 KEYGEN = shutil.which("ssh-keygen") or ""
@@ -85,14 +87,66 @@ def test_a_claim_is_a_warning(clone: Repo, ref: str) -> None:
     assert outcomes() == ["pass"]
 
 
-def test_without_any_record_a_forks_commit_is_warned_of(clone: Repo) -> None:
-    """AC301: where a fork's notes were fetched, its author could share nothing else; other remotes change nothing."""
-    made(clone)
-    share(clone, {GONE: [b"x"]}, ORIGIN)
-    assert outcomes() == ["fail AC301:error"]
-    share(clone, {GONE: [b"x"]}, FORK)
+def request(repo: Repo, head: object) -> list[str]:
+    """Judge what `topic` brings to `main` in a pull request of GitHub's, from the repository *head* to number 1."""
+    ends = {"head": {"sha": repo("rev-parse", "topic"), "repo": head}}
+    ends["base"] = {"sha": repo("rev-parse", "main"), "ref": "main", "repo": {"id": 1}}
+    event = repo.path / ".git" / "event.json"
+    event.write_text(json.dumps({"pull_request": ends}))
+    environ = {**os.environ, "GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "pull_request"}
+    environ["GITHUB_EVENT_PATH"] = str(event)
+    return asked(lambda history: surrounding(history, environ), environ=environ).outcomes
 
-    assert outcomes() == ["pass AC301:warning"]
+
+def merge_request(repo: Repo, source: str) -> list[str]:
+    """The same in a merge request of GitLab's, from the project *source* to number 1."""
+    environ = {**os.environ, "GITLAB_CI": "true", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main"}
+    environ |= {
+        "CI_COMMIT_SHA": repo("rev-parse", "topic"),
+        "CI_MERGE_REQUEST_DIFF_BASE_SHA": repo("rev-parse", "main"),
+    }
+    environ |= {"CI_MERGE_REQUEST_PROJECT_ID": "1", "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": source}
+    return asked(lambda history: surrounding(history, environ), environ=environ).outcomes
+
+
+@pytest.mark.parametrize(
+    "judge", [lambda repo, one: request(repo, {"id": one}), lambda repo, one: merge_request(repo, f"{one}")]
+)
+def test_without_any_record_a_forks_commit_is_warned_of(clone: Repo, judge: Callable[[Repo, int], list[str]]) -> None:
+    """AC301: a warning where the forge says that the request is of a fork, whose author can share nothing here."""
+    clone("checkout", "-q", "-b", "topic")
+    made(clone)
+
+    assert judge(clone, 1) == ["fail AC301:error"]
+    assert judge(clone, 2) == ["pass AC301:warning"]
+
+
+def test_a_fork_that_is_gone_is_one(clone: Repo) -> None:
+    """AC301: a repository that was removed is named by no event, and cannot be the one that receives."""
+    clone("checkout", "-q", "-b", "topic")
+    made(clone)
+
+    assert request(clone, None) == ["pass AC301:warning"]
+
+
+@pytest.mark.parametrize("ref", [FORK, ORIGIN, REF])
+def test_no_ref_makes_a_fork(clone: Repo, ref: str) -> None:
+    """AC301 stays an error whatever refs came with the commits: who may push them may not loosen the policy."""
+    clone("checkout", "-q", "-b", "topic")
+    made(clone)
+    share(clone, {GONE: [b"x"]}, ref)
+
+    assert request(clone, {"id": 1}) == ["fail AC301:error"]
+    assert outcomes("main..topic") == ["fail AC301:error"]
+
+
+def test_a_shared_record_of_a_forks_commit_counts(clone: Repo) -> None:
+    """AC106 stays an error in a fork's request, where the team shared who made the commit."""
+    clone("checkout", "-q", "-b", "topic")
+    commit = made(clone)
+    share(clone, {commit: noted(record_of(commit, OTHER))})
+
+    assert request(clone, {"id": 2}) == ["fail AC106:error"]
 
 
 def test_a_forks_claim_cannot_hide_what_is_shared(clone: Repo) -> None:

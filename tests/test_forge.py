@@ -33,7 +33,7 @@ def said(request: Request | None) -> dict[str, object]:
 
 def expected(source: str, head: str = HEAD, base: str | None = BASE, **others: object) -> dict[str, object]:
     """Return the fields of a request, with *others* where they are not the usual ones."""
-    usual = {"target": MAIN, "own": False, "bot": None}
+    usual = {"target": MAIN, "own": False, "bot": None, "fork": False}
     return {"source": source, "head": head, "base": base} | usual | others
 
 
@@ -191,6 +191,33 @@ def test_only_the_author_of_a_request_is_its_bot(tmp_path: Path, user: object, b
     event = changed(PULL_REQUEST, "pull_request.user", user)
 
     assert said(asked_by(tmp_path, "pull_request", event))["bot"] == bot
+
+
+@pytest.mark.parametrize(
+    ("repository", "fork"),
+    [
+        (REPOSITORY, False),
+        ({**REPOSITORY, "full_name": "octo-org/renamed", "fork": True}, False),
+        ({**REPOSITORY, "id": 1, "full_name": "octocat/octo-repo"}, True),
+        ({**REPOSITORY, "id": str(REPOSITORY["id"])}, True),
+        ({}, True),
+        (None, True),
+        (GONE, True),
+    ],
+)
+def test_a_fork_is_another_repository(tmp_path: Path, repository: object, fork: bool) -> None:
+    """A request is of a fork where GitHub names another repository at its head, or none any more."""
+    event = changed(PULL_REQUEST, "pull_request.head.repo", repository)
+
+    assert said(asked_by(tmp_path, "pull_request", event))["fork"] == fork
+
+
+@pytest.mark.parametrize("repository", [GONE, None, {}, {"id": None}])
+def test_without_a_base_nobody_is_a_fork(tmp_path: Path, repository: object) -> None:
+    """Where the event does not say which repository receives, it says nothing of a fork either."""
+    event = changed(PULL_REQUEST, "pull_request.base.repo", repository)
+
+    assert said(asked_by(tmp_path, "pull_request", event))["fork"] is False
 
 
 @pytest.mark.parametrize("name", ["sender", "pull_request.head.user"])
@@ -463,6 +490,18 @@ def test_a_merged_result_is_not_what_was_written() -> None:
     environ = GITLAB_REQUEST | {"CI_COMMIT_SHA": MERGE, "CI_MERGE_REQUEST_SOURCE_BRANCH_SHA": HEAD}
 
     assert said(requested(environ)) == expected("GitLab CI, merge request")
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "fork"),
+    [("7", "7", False), ("8", "7", True), ("8", "", False), ("", "7", False), ("8", GONE, False), (GONE, "7", False)],
+)
+def test_a_fork_is_another_project(source: object, target: object, fork: bool) -> None:
+    """A merge request is of a fork where GitLab names two projects."""
+    changes = {"CI_MERGE_REQUEST_SOURCE_PROJECT_ID": source, "CI_MERGE_REQUEST_PROJECT_ID": target}
+
+    assert said(requested(variables(GITLAB_REQUEST, changes)))["fork"] == fork
+    assert said(requested(variables(GITLAB, changes)))["fork"] is False
 
 
 def test_a_gitlab_push_is_what_came_after() -> None:

@@ -290,6 +290,16 @@ def test_the_bot_is_whom_the_event_names(clones: Clones, pull_request: Event) ->
     assert asked(clones["fetch-depth: 0"], lambda history: ranges.surrounding(history, pull_request())).bot is None
 
 
+def test_a_fork_is_what_the_event_names(clones: Clones, pull_request: Event) -> None:
+    """What an event says of where a request comes from goes to the judge; a range that a person names is of no fork."""
+    environ = pull_request("m3", ("pull_request.head.repo", None))
+    path = clones["fetch-depth: 0"]
+
+    assert asked(path, lambda history: ranges.surrounding(history, environ)).fork
+    assert not asked(path, lambda history: ranges.surrounding(history, pull_request())).fork
+    assert not asked(path, lambda history: ranges.named(history, "HEAD")).fork
+
+
 def asked(path: Path, asking: Callable[[History], Asked]) -> Asked:
     """Return what *asking* finds in the clone at *path*."""
     with opened(Place.of_folder(Git(str(path), os.environ)), os.environ) as history:
