@@ -4,6 +4,7 @@ import re
 from functools import cached_property
 
 from ampcommit.noted import CLAIM, Line
+from ampcommit.notestree import lines_of
 from ampcommit.record import ThreadId
 from ampcommit.resolved import edges
 from ampcommit.traced import SURE, Facts, Step, read
@@ -71,7 +72,7 @@ class Gathered:
         name = thread.encode("ascii")
         found = []
         for number, (_, linking) in enumerate(self._read):
-            commits = linking.get(name, ())
+            commits = dict.fromkeys(linking.get(name, ()))  # one with two notes stands there twice
             new = [commit for commit in commits if (number, commit) not in self._facts]
             for commit, lines in self._shelves[number].of(new) if new else ():
                 self._facts[number, commit] = Facts(commit, lines)
@@ -87,13 +88,11 @@ class Gathered:
 def _gathered(shelf: "Shelf") -> "tuple[list[bytes], dict[bytes, list[Sha]]]":
     chains: list[bytes] = []
     linking: dict[bytes, list[Sha]] = {}
-    for commit, note in shelf.notes.everything():
-        text = b"\n".join(note)
-        links = {name for told in _LINKS.findall(text) for name in told.split(b'"')[1::2]}
-        for name in links:
+    for commit, text in shelf.notes.texts():
+        for name in {name for told in _LINKS.findall(text) for name in told.split(b'"')[1::2]}:
             linking.setdefault(name, []).append(commit)
         if _CHAIN in text:
-            chains += [line.whole for line in shelf.lines(note) if _CHAIN in line.text]
+            chains += [line.whole for line in shelf.lines(lines_of(text)) if _CHAIN in line.text]
     return chains, linking
 
 

@@ -7,11 +7,13 @@ from rich.console import Console
 from rich.text import Text
 
 from ampcommit.escape import PIECE, defused, defused_json, terminal
+from ampcommit.traced import CARRY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from ampcommit.imported import Imported
     from ampcommit.record import Sha
     from ampcommit.show import Shown
     from ampcommit.traced import Step
@@ -53,19 +55,32 @@ def shown(found: "Shown", *, as_json: bool) -> None:
     if not found.threads:
         out.say("no thread is known for this commit: neither a record nor a link in its message")
         _on_the_web(out, found)
+        _claims(out, found)
         return
     _labelled(out, "thread", [thread.url for thread in found.threads])
     _labelled(out, "chain", [thread.url for thread in found.chain] + [STATE_TEXT.get(found.chain_state, "")])
-    _labelled(out, "found by", [_SOURCE_TEXT.get(str(found.source), str(found.source)) + _teller(found)])
+    _labelled(out, "found by", [_source(found) + _teller(found)])
     _labelled(out, "evidence", [_evidence(found)])
     _on_the_web(out, found)
     _labelled(out, "made from", list({told.old: _origin(told) for told in found.rewritten}.values()))
+    _claims(out, found)
 
 
 def _on_the_web(out: Paper, found: "Shown") -> None:
     _labelled(out, "web", [found.page] if found.page else [], limit=ADDRESS)
     if request := found.request:
         _labelled(out, "request", [f"{request.url} ({request.mark} {_KNOWN_BY[request.source]})"], limit=ADDRESS)
+
+
+def _claims(out: Paper, found: "Shown") -> None:
+    """Tell what was imported, last: whoever wrote the file says so."""
+    _labelled(out, "claimed", [_claim(told, found) for told in found.claims])
+
+
+def _claim(told: "Imported", found: "Shown") -> str:
+    origin = f"imported from {told.origin}" if told.origin else "imported"
+    about = f", of {told.about[:12]}" if told.about and told.about != found.commit else ""
+    return f"{told.links[-1].url} (a claim, {terminal(origin)}{about})"
 
 
 def _labelled(out: Paper, label: str, texts: list[str], limit: int = PIECE) -> None:
@@ -88,6 +103,10 @@ _SOURCE_TEXT = {
     "tree": "a recorded commit with the same tree, author and date",
     "patch-id": "a recorded commit with the same patch, author and date",
 }
+_CARRIED_TEXT = {
+    "tree": "carried over from a branch that ends with the same tree",
+    "patch-id": "carried over from a branch with the same patch",
+}
 
 
 _KNOWN_BY = {
@@ -95,6 +114,14 @@ _KNOWN_BY = {
     "message": "in the message",
     "ref": "by a ref that was fetched",
 }
+
+
+def _source(found: "Shown") -> str:
+    """Return how the thread was found; of what only resembles the commit, the nearest step says what it is."""
+    source = str(found.source)
+    command = next((told.command for told in found.rewritten if told.source == source), None)
+    text = _CARRIED_TEXT.get(source) if command == CARRY else None
+    return text or _SOURCE_TEXT.get(source, source)
 
 
 def _teller(found: "Shown") -> str:
@@ -164,6 +191,19 @@ def _shown_json(found: "Shown") -> dict[str, object]:
                 "known_by": told.known_by,
             }
             for told in found.rewritten
+        ],
+        "claims": [
+            {
+                "commit": told.about,
+                "threads": told.links,
+                "chain": told.chain,
+                "chain_state": told.chain_state,
+                "of": told.of,
+                "format": told.form,
+                "from": told.origin,
+                "time": told.time,
+            }
+            for told in found.claims
         ],
         "web": {"commit": found.page, "request": found.request and found.request.as_dict()} if found.page else None,
     }

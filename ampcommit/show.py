@@ -4,6 +4,7 @@ import os
 
 from ampcommit.errors import GitError, MisuseError, RecordError, SetupError
 from ampcommit.gitcmd import Git, clean
+from ampcommit.imported import claims
 from ampcommit.ledger import Ledger
 from ampcommit.link import named
 from ampcommit.message import trailers
@@ -23,11 +24,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
+    from ampcommit.imported import Imported
     from ampcommit.pulls import Request
     from ampcommit.traced import Found, Trace
 
 NEWEST = 10_000
 """Recorded commits among which `show` looks for the one that an unknown commit was made from."""
+
+
+_IMPORT = b'"kind":"import"'
 
 
 class Shown:
@@ -45,6 +50,7 @@ class Shown:
         self.remote: str | None = None  # that a claim was fetched from
         self.records: list[dict[str, Any]] = []  # as they stand in the ledger or a note, each with its `known_by`
         self.rewritten: list[Step] = []  # what led to it, nearest first
+        self.claims: list[Imported] = []  # what was imported about it, and about what it was made from
         self.page: str | None = None  # on the web
         self.request: Request | None = None
 
@@ -82,6 +88,7 @@ def _known(commit: Commit, git: Git, place: Place, environ: "Mapping[str, str]")
         trace = believed(told.old, kept)
         shown.rewritten = [told, *trace.steps, *shown.rewritten]
         _take(shown, trace, ledger, environ, told.source)
+    shown.claims = _claimed(ledger, [shown.commit, *(told.old for told in shown.rewritten)])
     return shown
 
 
@@ -93,6 +100,14 @@ def _take(shown: Shown, trace: "Trace", ledger: Ledger, environ: "Mapping[str, s
         shown.records = [parsed(one.line.text) | {"known_by": one.known_by} for one in records]
         _recorded(shown, records, via)
         _learned_since(shown, ledger, trace.chains, environ)
+
+
+def _claimed(ledger: Ledger, commits: list[Sha]) -> "list[Imported]":
+    """Return what imports say of *commits*, each once, and of the first one last."""
+    if ledger.whole().find(_IMPORT) < 0:
+        return []
+    found = {one.to_bytes(): one for commit in dict.fromkeys(reversed(commits)) for one in claims(ledger, commit)}
+    return list(found.values())
 
 
 def _resembling(commit: Sha, ledger: Ledger, place: Place, environ: "Mapping[str, str]") -> Step | None:
@@ -177,7 +192,7 @@ def listed(commit: str, thread: str, environ: "Mapping[str, str]", folder: str =
     """
     Yield the lines of the ledger as they are: those of *commit*, those that name *thread*, or both.
 
-    An empty string asks for nothing in particular.
+    Among them is what was imported about them. An empty string asks for nothing in particular.
     """
     ledger = ledger_of(environ, folder)
     if not commit and not thread:
@@ -195,7 +210,9 @@ def listed(commit: str, thread: str, environ: "Mapping[str, str]", folder: str =
         named = [fields.get("thread")]
         for name in ("links", "chain"):
             named += fields[name] if isinstance(fields.get(name), list) else []
-        if wanted["commit"] in ("", fields.get("commit")) and (not thread or wanted["thread"] in named):
+        if wanted["commit"] in ("", fields.get("commit"), fields.get("about")) and (
+            not thread or wanted["thread"] in named
+        ):
             yield line
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from ampcommit import render
+from ampcommit.imported import Imported
 from ampcommit.noted import Line
 from ampcommit.pulls import Request
 from ampcommit.record import Sha, ThreadId
@@ -13,6 +14,7 @@ from ampcommit.show import Shown
 from ampcommit.traced import Step
 from ampcommit.weblinks import Forge
 from tests.conftest import CHILD, PARENT, url
+from tests.test_record import record_of
 
 Capture = pytest.CaptureFixture[str]
 
@@ -152,6 +154,7 @@ def test_the_json_of_a_commit(capsys: Capture) -> None:
         "remote": None,
         "records": [{"time": "2026-11-20T08:15:30Z", "known_by": "own"}],
         "rewritten": [],
+        "claims": [],
         "web": None,
     }
 
@@ -181,6 +184,61 @@ def test_what_a_commit_was_made_from_is_shown(capsys: Capture, command: str | No
     render.shown(known(rewritten=[told]), as_json=True)
     fields = {"old": told.old, "new": told.new, "command": command, "source": source, "known_by": "own"}
     assert data(capsys)["rewritten"] == [fields]
+
+
+@pytest.mark.parametrize(
+    ("steps", "source", "says"),
+    [
+        ([("carry", "patch-id")], "patch-id", "carried over from a branch with the same patch"),
+        ([("carry", "tree")], "tree", "carried over from a branch that ends with the same tree"),
+        ([(None, "patch-id")], "patch-id", "a recorded commit with the same patch, author and date"),
+        ([(None, "tree"), ("carry", "tree")], "tree", "a recorded commit with the same tree, author and date"),
+        ([("amend", "git"), ("carry", "patch-id")], "patch-id", "carried over from a branch with the same patch"),
+        ([("carry", "message")], "message", "the link in the message"),
+    ],
+)
+def test_a_resemblance_says_what_resembles(
+    capsys: Capture, steps: list[tuple[str | None, str]], source: str, says: str
+) -> None:
+    """A squashed branch has the patch of the commit, and neither its author nor its date."""
+    render.shown(known(source=source, rewritten=[step(*one) for one in steps]), as_json=False)
+
+    assert f"found by  {says}" in seen(capsys)
+
+
+CLAIMED = record_of(Sha("cd" * 20), PARENT).to_bytes()
+
+
+@pytest.mark.parametrize("threads", [[ThreadId(CHILD)], []], ids=["with a thread", "without"])
+def test_claims_are_told_last(capsys: Capture, threads: list[ThreadId]) -> None:
+    """What was imported is called a claim, with the file and, where it is about another one, the commit."""
+    claims = [Imported.of_line(CLAIMED, "jsonl", origin) for origin in ("team\x1b[2J.jsonl", None)]
+    other = record_of(Sha("ab" * 20), CHILD).to_bytes()
+    claims.append(Imported.of_line(other, "jsonl", "mine.jsonl"))
+    render.shown(known(threads=threads, claims=claims, rewritten=[step("amend", "git")]), as_json=False)
+
+    assert seen(capsys)[-3:] == [
+        f"claimed   {url(PARENT)} (a claim, imported from team\\x1b[2J.jsonl, of cdcdcdcdcdcd)",
+        f"          {url(PARENT)} (a claim, imported, of cdcdcdcdcdcd)",
+        f"          {url(CHILD)} (a claim, imported from mine.jsonl)",
+    ]
+
+
+def test_the_json_of_a_claim(capsys: Capture) -> None:
+    """A claim says what it is about and where it came from."""
+    render.shown(known(claims=[Imported.of_line(CLAIMED, "jsonl", None)]), as_json=True)
+    [claim] = data(capsys)["claims"]
+
+    assert claim.pop("time")
+    assert claim == {
+        "commit": "cd" * 20,
+        "threads": [PARENT],
+        "chain": [PARENT],
+        "chain_state": record_of(Sha("cd" * 20), PARENT).chain_state,
+        "of": "commit",
+        "format": "jsonl",
+        "from": None,
+    }
 
 
 def step(command: str | None, source: str, known_by: str = "own", remote: str | None = None) -> Step:

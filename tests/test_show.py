@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ampcommit.errors import MisuseError, SetupError
+from ampcommit.imported import Imported
 from ampcommit.ledger import Ledger
 from ampcommit.rebuild import rebuild
 from ampcommit.record import Record, Sha, ThreadId
@@ -700,3 +701,61 @@ def test_notes_cost_two_processes(repo: Repo, tmp_path: Path, monkeypatch: pytes
         counts.append(len((tmp_path / "count").read_text().splitlines()))
 
     assert counts[1] <= counts[0] + 2
+
+
+# What was imported.
+
+
+def claim(line: bytes) -> Imported:
+    """Return what a line of somebody's ledger says, as it was imported."""
+    said = Imported.of_line(line, "jsonl", "team.jsonl")
+    assert said
+    return said
+
+
+def test_what_was_imported_is_a_claim_beside_the_rest(linked: Repo) -> None:
+    """An import changes nothing of what is known, and is told apart from it, what the commit was made from first."""
+    before, commit, old = shown(linked), Sha(linked.head()), Sha("a" * 40)
+    assert before.claims == []
+    ledger = ledger_of(os.environ, str(linked.path))
+    records = [record_of(commit, OTHER), record_of(old, PARENT), record_of("b" * 40, PARENT)]
+    for line in (became(old, commit).to_bytes(), *(one.to_bytes() for one in records)):
+        ledger.append(claim(line))
+    found = shown(linked)
+
+    assert [(one.about, one.links) for one in found.claims] == [(old, [PARENT]), (commit, [OTHER])]
+    assert (found.threads, found.chain, found.known_by) == (before.threads, before.chain, "own")
+    assert found.records == before.records
+
+
+def test_a_commit_of_which_only_a_claim_is_known_has_no_thread(repo: Repo) -> None:
+    """Whoever wrote the file says so; nobody here does."""
+    repo.commit("-q", "-m", SUBJECT)
+    ledger_of(os.environ, str(repo.path)).append(claim(record_of(Sha(repo.head()), OTHER).to_bytes()))
+    found = shown(repo)
+
+    assert (found.threads, found.source, found.known_by, found.records) == ([], None, None, [])
+    assert [one.links for one in found.claims] == [[OTHER]]
+
+
+def test_what_is_claimed_of_an_amended_commit_is_not_lost(linked: Repo) -> None:
+    """A claim is about the commit that it names; once that was amended, it is told of what it became, each once."""
+    old = Sha(linked.head())
+    ledger = ledger_of(os.environ, str(linked.path))
+    ledger.append(claim(record_of(old, OTHER).to_bytes()))
+    linked.commit("-q", "--amend", "-m", "Add a better parser")
+    ledger.append(claim(became(old, Sha(linked.head())).to_bytes()))
+
+    assert [(one.about, one.links) for one in shown(linked).claims] == [(old, [OTHER])]
+
+
+def test_what_was_imported_about_a_commit_is_listed(linked: Repo) -> None:
+    """`ledger list` finds claims by the commit that they are about, and by their threads, too."""
+    commit = linked.head()
+    ledger = ledger_of(os.environ, str(linked.path))
+    ledger.append(claim(record_of(Sha(commit), OTHER).to_bytes()))
+    ledger.append(claim(became(Sha("a" * 40), Sha(commit)).to_bytes()))
+
+    assert [one["kind"] for one in lines(linked, commit)] == ["commit", "import", "import"]
+    assert [one["about"] for one in lines(linked, commit, OTHER)] == [commit]
+    assert lines(linked, "a" * 40) == []
