@@ -35,8 +35,9 @@ SECONDS = 5.0
 SHARING = "AMPCOMMIT_SHARING"
 """The variable that is set where we push ourselves."""
 
-# Of those seconds: what sharing has for itself, when it is told to end, and how long it may then take to clean up.
-_FOR_SHARING, _TOLD, _CLEANING_UP = 4.0, 4.4, 0.3
+# Of those seconds: what sharing has for itself, when it is told to end, and how long it may then take to clean up,
+# which is longer than it gives git for that.
+_FOR_SHARING, _TOLD, _CLEANING_UP = 4.0, 4.2, 0.7
 _STEP = 0.01
 _CODE = """
 import os, signal, sys
@@ -132,21 +133,23 @@ def _limited(name: str, pushed: str, environ: "Mapping[str, str]") -> str:
             return f"it took longer than {SECONDS:g} seconds"
         finally:
             if not ended:
-                _end(process)
+                end(process, _CLEANING_UP)
     lines = said.decode("utf-8", "replace").split("\n")
     last = next((line for line in reversed(lines) if line), f"it ended with status {process.returncode}")
     return terminal(last) if process.returncode else ""
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Tell the whole group of *process* to end, which leaves no lock behind; after a moment kill whoever is left."""
-    until = time.monotonic() + _CLEANING_UP
+def end(process: "subprocess.Popen[bytes]", seconds: float) -> None:
+    """Tell the whole group of *process* to end, which leaves no lock behind; after *seconds* kill whoever is left."""
+    until = time.monotonic() + seconds
     try:
-        os.killpg(process.pid, signal.SIGTERM)
-        while time.monotonic() < until:
-            process.poll()
-            os.killpg(process.pid, 0)
-            time.sleep(_STEP)
-        os.killpg(process.pid, signal.SIGKILL)
+        try:
+            os.killpg(process.pid, signal.SIGTERM)
+            while time.monotonic() < until:
+                process.poll()
+                os.killpg(process.pid, 0)
+                time.sleep(_STEP)
+        finally:  # also where we are told to end meanwhile
+            os.killpg(process.pid, signal.SIGKILL)
     except OSError:
         pass  # nobody is left, which macOS calls a lack of permission

@@ -9,13 +9,13 @@ import os
 import random
 import re
 import shlex
-import signal
 import subprocess
 import tempfile
 import time
 
 from ampcommit.errors import GitError, RemoteError
 from ampcommit.escape import terminal
+from ampcommit.pushing import end
 from ampcommit.record import Sha
 from ampcommit.shared import REF, REMOTES
 
@@ -35,6 +35,7 @@ TRIES = 10
 _SAID_LIMIT = 65536
 _CONNECTING = 15  # seconds for ssh to reach the host
 _LULL = 0.05
+_GRACE = 0.5  # seconds for git to remove its locks when its time is over
 _NOBODY = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_ASKPASS": "",
@@ -148,7 +149,8 @@ class Remote:
             except subprocess.TimeoutExpired:
                 raise RemoteError(f"{self.shown} did not answer in time", hint=_KEPT) from None
             finally:
-                _end(process)
+                end(process, _GRACE)
+                process.wait()
             return status, _text(out), _text(said)
 
     def _refused(self, verb: str, reason: str, said: str) -> RemoteError:
@@ -199,12 +201,3 @@ def _reason(said: str) -> str:
     """Return the line in which git, or who connects for it, says what is wrong."""
     lines = [line for line in said.splitlines() if not _is_talk(line)]
     return next((line for line in lines if line != _VAGUE), "".join(lines[:1])) or "git does not say why"
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Kill what is left of the process group, and take the status."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except OSError:
-        pass  # nobody is left, which macOS calls a lack of permission
-    process.wait()

@@ -1,6 +1,7 @@
 """Notes fetched and pushed: as the user would, but nobody is asked, nothing else moves, and time is bounded."""
 
 import os
+import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -245,6 +246,40 @@ def test_a_remote_that_hangs_is_left(hub: Hub, tmp_path: Path) -> None:
         time.sleep(0.05)
     else:
         pytest.fail("it still runs")
+
+
+def test_git_is_told_to_end_first(hub: Hub, tmp_path: Path) -> None:
+    """git, which removes its locks when it is told to end, has a moment for that before it is killed."""
+    one = hub.clone("one")
+    there = remote(one, environ=git_that(tmp_path, f"trap 'sleep 0.1; echo gone >{tmp_path}/lock; exit 1' TERM"))
+
+    with pytest.raises(RemoteError, match="did not answer in time"):
+        there.fetch(soon(1))
+    assert (tmp_path / "lock").read_text() == "gone\n"
+
+
+def test_git_that_does_not_end_is_killed(hub: Hub, tmp_path: Path) -> None:
+    """Who heeds no signal is killed a moment later, and nothing of it stays."""
+    one = hub.clone("one")
+    there = remote(one, environ=git_that(tmp_path, "trap '' TERM"))
+    began = time.monotonic()
+
+    with pytest.raises(RemoteError, match="did not answer in time"):
+        there.fetch(soon(1))
+    assert time.monotonic() - began < 20
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def git_that(tmp_path: Path, does: str) -> dict[str, str]:
+    """Return an environment with a git that writes down its process id, *does* that, and never answers a fetch."""
+    git = shutil.which("git")
+    script = (
+        f'case "$*" in *fetch*) {does}; echo $$ >{tmp_path}/pid; while :; do sleep 0.05; done;; esac; exec {git} "$@"'
+    )
+    (tmp_path / "bin").mkdir()
+    stand_in(tmp_path / "bin" / "git", script)
+    return {"PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"}
 
 
 def test_what_outlives_git_is_not_waited_for(hub: Hub, tmp_path: Path) -> None:
