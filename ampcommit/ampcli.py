@@ -152,7 +152,7 @@ def find(git: "Git", place: "Place", environ: "Mapping[str, str]") -> Amp:
         raise SetupError(f"{shown}, named as amp, is not an absolute path", hint=_INSTALL)
     if not (os.path.isfile(path) and os.access(path, os.X_OK)):
         raise SetupError(f"{shown}, named as amp, is not an executable file", hint=_INSTALL)
-    around = _ground(place, path)
+    around = place.ground(path)
     if around:
         raise SetupError(f"{shown} is not run: it lies inside the repository in {terminal(around)}", hint=_OUTSIDE)
     if not has_key(environ):
@@ -188,30 +188,7 @@ def forget(place: "Place") -> None:
 def on_path(place: "Place", environ: "Mapping[str, str]") -> str | None:
     """Return the amp on PATH; None without one, and for one that is relative or inside the repository."""
     path = shutil.which("amp", path=environ.get("PATH", ""))
-    return path if path and os.path.isabs(path) and not _ground(place, path) else None
-
-
-def _ground(place: "Place", path: str) -> str | None:
-    """Return the folder of this repository in which *path*, or what it links to, lies; None if it is outside."""
-    common = os.path.realpath(place.common_dir)
-    grounds = [os.path.realpath(place.top), common]
-    if os.path.basename(common) == ".git":  # the main work tree, seen from a linked one or from its git dir
-        grounds.append(os.path.dirname(common))
-    grounds += _linked(common)
-    above, inside, _ = common.partition("/.git/modules/")
-    grounds += [above] if inside else []  # the repository that this one is a submodule of
-    folder, name = os.path.split(path)
-    ends = (os.path.join(os.path.realpath(folder), name), os.path.realpath(path))
-    return next((ground for ground in grounds for end in ends if os.path.commonpath([ground, end]) == ground), None)
-
-
-def _linked(common: str) -> list[str]:
-    """Return the linked work trees of the clone with this common dir."""
-    folder = os.path.join(common, "worktrees")
-    names = os.listdir(folder) if os.path.isdir(folder) else []
-    files = [read_regular(os.path.join(folder, name, "gitdir"), _PATH_LIMIT) or b"" for name in names]
-    trees = [os.path.dirname(os.fsdecode(file).removesuffix("\n")) for file in files]
-    return [os.path.realpath(os.path.join(folder, name, tree)) for name, tree in zip(names, trees, strict=True) if tree]
+    return path if path and os.path.isabs(path) and not place.ground(path) else None
 
 
 def _has_ended(process: "subprocess.Popen[bytes]") -> bool:

@@ -15,6 +15,7 @@ OLDEST_GIT = (2, 31)
 """The first git that prints absolute paths when asked; hooks let commits pass with an older one."""
 
 _SMALL = 4096  # HEAD, commondir and loose refs are one line
+_PATH_LIMIT = 8192
 _PACKED = 256 * 1024 * 1024
 _IN_PROGRESS = ("rebase-merge", "rebase-apply", "sequencer", "CHERRY_PICK_HEAD", "REVERT_HEAD")
 _REFTABLE = b"refs/heads/.invalid"  # what the file HEAD says where refs are in a reftable: there git has to be asked
@@ -92,6 +93,19 @@ class Place:
         except OSError:
             return 0o600
 
+    def ground(self, path: str) -> str | None:
+        """Return the folder of this repository in which *path*, or what it links to, lies; None if it is outside."""
+        common = os.path.realpath(self.common_dir)
+        grounds = [os.path.realpath(self.top), common]
+        if os.path.basename(common) == ".git":  # the main work tree, seen from a linked one or from its git dir
+            grounds.append(os.path.dirname(common))
+        grounds += _linked(common)
+        above, inside, _ = common.partition("/.git/modules/")
+        grounds += [above] if inside else []  # the repository that this one is a submodule of
+        folder, name = os.path.split(path)
+        ends = (os.path.join(os.path.realpath(folder), name), os.path.realpath(path))
+        return next((ground for ground in grounds for end in ends if os.path.commonpath([ground, end]) == ground), None)
+
     def replaying(self) -> bool:
         """Say whether git is replaying commits here (rebase, cherry-pick, revert, am): they may be other people's."""
         seen = any(os.path.lexists(os.path.join(self.git_dir, name)) for name in _IN_PROGRESS)
@@ -145,6 +159,15 @@ class Place:
 
     def _line(self, name: str) -> bytes:
         return (read_regular(os.path.join(self.git_dir, name), _SMALL) or b"").rstrip(b"\n")
+
+
+def _linked(common: str) -> list[str]:
+    """Return the linked work trees of the clone with this common dir."""
+    folder = os.path.join(common, "worktrees")
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    files = [read_regular(os.path.join(folder, name, "gitdir"), _PATH_LIMIT) or b"" for name in names]
+    trees = [os.path.dirname(os.fsdecode(file).removesuffix("\n")) for file in files]
+    return [os.path.realpath(os.path.join(folder, name, tree)) for name, tree in zip(names, trees, strict=True) if tree]
 
 
 def _require_git(git: "Git") -> None:

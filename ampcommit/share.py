@@ -29,7 +29,6 @@ SECONDS = 120.0
 """How long a run may take with the remote."""
 
 _RECORD = re.compile(rb'\{"v":\d+,"kind":"(?:commit|rewrite|carry|chain)"')
-_SIGNED = re.compile(rb'\{"v":1,"kind":"signature","of":"(sha256:[0-9a-f]{64})"')
 _ABOUT = re.compile(rb'"(?:commit|new)":"([0-9a-f]+)"')
 _LEARNED = re.compile(rb'\{"v":1,"kind":"chain","thread":"(T-[0-9a-f-]{36})"')
 _LINKS = re.compile(rb'\{"v":1,"kind":"commit",.*?"links":\[([^\]]*)\]')
@@ -199,23 +198,24 @@ class _Clone:
     def additions(self, own: "_Own", mine: Notes, theirs: Notes) -> dict[Sha, set[bytes]]:
         """Return the lines that neither *mine* nor *theirs* have: records, a head, signatures."""
         new = own.beyond(mine, theirs)
-        if new:
-            new.append((new[-1][0], own.head(self.id())))
+        new += new and [(new[-1][0], own.head(self.id()))]  # a ledger that has nothing new to say tells of no clone
         found: dict[Sha, set[bytes]] = {}
-        for commit, line in [*new, *(self._signatures(own, new, mine, theirs) if self.signs and own.whole else [])]:
+        for commit, line in [*new, *(self._signatures(own, new, mine, theirs) if self.signs and own.signable else [])]:
             found.setdefault(commit, set()).add(line)
         return found
 
     def _signatures(self, own: "_Own", new: "Pairs", *notes: Notes) -> "Pairs":
-        """Return what signs those of our lines that nobody has signed."""
-        from ampcommit.signing import sign  # only who signs needs ssh-keygen
+        """Return what signs those of our lines that our key has not signed: others do not speak for us."""
+        from ampcommit.signing import own_key, sign  # only who signs needs ssh-keygen
+        from ampcommit.sshsig import signed_with
 
+        key = own_key(self.git, self._environ)
         lines = dict.fromkeys([*own.lines, *new])
         signed: set[tuple[Sha, str]] = set()
         ours = b'"kind":"head","clone":"%b"' % self.id().encode("ascii")
         for one in notes:
             for commit, said in one.of(commit for commit, _ in own.lines).items():
-                signed.update((commit, found[1].decode("ascii")) for line in said if (found := _SIGNED.match(line)))
+                signed.update((commit, name) for name in signed_with(key, said))
                 lines.update(dict.fromkeys((commit, line) for line in said if ours in line))
         wanted = [(commit, line) for commit, line in lines if (commit, digest(line)) not in signed]
         made = sign([line for _, line in wanted], self.git, self._environ)
@@ -246,13 +246,13 @@ class _Own:
     """
 
     def __init__(self, ledger: Ledger, commits: "Collection[Sha] | None" = None) -> None:
-        self.whole = commits is None
         self._count, self._last = 0, b""
         lines = self._counted(ledger)
         if commits is not None:
             wanted = {one.encode("ascii") for one in commits}
             lines = (line for line in lines if (found := _ABOUT.search(line)) and found[1] in wanted)
         self.lines = list(dict.fromkeys(_told(lines)))
+        self.signable = commits is None and bool(self.lines)
 
     def beyond(self, *notes: Notes) -> "Pairs":
         """Return those lines that none of *notes* has."""

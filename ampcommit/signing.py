@@ -1,12 +1,10 @@
 """
 Signatures of shared lines: made by `share` with the user's ssh key, checked by `verify` against allowed signers.
 
-`ssh-keygen` does both; docs/sharing.md says what a signature proves. A signature stands in a line of its own (kind
-`signature`), which exists in exactly one form: whatever differs from that in a byte is no signature.
+`ssh-keygen` does both; docs/sharing.md says what a signature proves. A signature stands in a line of its own.
 """
 
 import base64
-import hashlib
 import os
 import signal
 import subprocess
@@ -19,9 +17,7 @@ from ampcommit.escape import terminal
 from ampcommit.files import read_regular
 from ampcommit.gitcmd import Git
 from ampcommit.place import Place
-
-NAMESPACE = "ampcommit"
-"""What the signatures are for: one that was made for a commit or a mail is none for a record."""
+from ampcommit.sshsig import BODY_LIMIT, NAMESPACE, armoured, bodies, body_of, digest, framed, key_in, key_of
 
 ALLOWED_LIMIT = 1024 * 1024
 """Bytes that a file of allowed signers may have."""
@@ -32,9 +28,6 @@ SIGNATURES_TRIED = 16
 _BATCH = 1000  # files for one ssh-keygen: their names fit into any command line
 _LINES_TRIED = 16  # of the allowed signers, for one key
 _PRINCIPALS_TRIED = 8
-_BODY_LIMIT = 32768  # the largest RSA key in a certificate needs a quarter of it
-_BEGIN, _END = b"-----BEGIN SSH SIGNATURE-----", b"-----END SSH SIGNATURE-----"
-_MAGIC = b"SSHSIG\0\0\0\1"
 _CERTIFICATE = b"-cert-v01@openssh.com"  # how the names of its kinds end
 _PROMPTS = ("DISPLAY", "WAYLAND_DISPLAY", "SSH_ASKPASS", "SSH_ASKPASS_REQUIRE")
 
@@ -48,11 +41,6 @@ _TRY = "try it by hand: ssh-keygen -Y sign -n ampcommit -f <key> <any file>"
 
 class BadSignature(LedgerError):  # noqa: N818  # what a line has, which a caller may expect
     """A line has signatures, and none of them is good."""
-
-
-def digest(line: bytes) -> str:
-    """Return the name under which a signature speaks of *line*."""
-    return f"sha256:{hashlib.sha256(line).hexdigest()}"
 
 
 def sign(lines: Sequence[bytes], git: Git, environ: Mapping[str, str], seconds: float = 120.0) -> list[bytes]:
@@ -69,6 +57,20 @@ def sign(lines: Sequence[bytes], git: Git, environ: Mapping[str, str], seconds: 
     for start in range(0, len(lines), _BATCH):
         signed += _signed(program, key, lines[start : start + _BATCH], environ, seconds)
     return signed
+
+
+def own_key(git: Git, environ: Mapping[str, str], seconds: float = 120.0) -> bytes:
+    """Return the public key that `sign` signs with; where only its private half is here, a signature tells it."""
+    place = Place.of_folder(git)
+    key = _key(git, place)
+    # Where ssh-keygen looks, in its order.
+    files = [os.fsencode(key[5:])] if key.startswith("key::") else [_read(key), _read(f"{key}.pub")]
+    for file in files:
+        if found := key_of(file):
+            return found
+    line = b"which key is it?"
+    [signed] = _signed(_program(environ, place), key, [line], environ, seconds)
+    return next(filter(None, map(key_in, bodies(line, [signed]))))
 
 
 class Signers:
@@ -96,18 +98,17 @@ class Signers:
         The answer is a principal of the file, which may be a pattern. `BadSignature` if there are signatures, and
         none is a valid one of this very line, in our namespace, by a key that the file allows for it now.
         """
-        name = digest(line)
-        bodies = _bodies(name, note_lines)
-        if not bodies:
+        found = bodies(line, note_lines)
+        if not found:
             return None
-        keys = {body: key for body in bodies if (key := _key_in(body))}
+        keys = {body: key for body in found if (key := key_in(body))}
         if not keys:
             raise BadSignature("its signature is not one for a record", hint=_AGAIN)
         allowed = [body for body, key in keys.items() if self._lines_for(key)]
         if not allowed:
             raise BadSignature("it is signed with a key that is not among the allowed signers", hint=_ALLOW)
         for body in allowed[:SIGNATURES_TRIED]:
-            principal = self._checked(line, name, body, keys[body])
+            principal = self._checked(line, body, keys[body])
             if principal is not None:
                 return principal
         raise BadSignature("its signature is not valid for it, or its key may not sign records now", hint=_AGAIN)
@@ -122,12 +123,13 @@ class Signers:
         found = [at for at in lines if word in at.split() or (certified and b"cert-authority" in at.lower())]
         return found[:_LINES_TRIED]
 
-    def _checked(self, line: bytes, name: str, body: bytes, key: bytes) -> str | None:
+    def _checked(self, line: bytes, body: bytes, key: bytes) -> str | None:
         """Return the principal for whom ssh-keygen finds this signature of *line* good; each is asked about once."""
+        name = digest(line)
         if (name, body) not in self._known:
             with tempfile.TemporaryDirectory(prefix="ampcommit-") as folder:
                 _write(folder, "line", line)
-                _write(folder, "signature", b"\n".join((_BEGIN, body, _END, b"")))
+                _write(folder, "signature", armoured(body))
                 _write(folder, "allowed", self._allowed)
                 if key not in self._principals:
                     self._principals[key] = self._found(folder, key)
@@ -159,40 +161,6 @@ class Signers:
         return status == 0, out
 
 
-def _frame(name: str) -> tuple[bytes, bytes]:
-    """Return what stands before and after the signature in a line about *name*."""
-    return f'{{"v":1,"kind":"signature","of":"{name}","signature":"'.encode(), b'"}'
-
-
-def _bodies(name: str, lines: Collection[bytes]) -> list[bytes]:
-    """Return what the signature lines about *name* hold, each once."""
-    before, after = _frame(name)
-    return sorted(
-        {line[len(before) : -len(after)] for line in lines if line.startswith(before) and line.endswith(after)}
-    )
-
-
-def _key_in(body: bytes) -> bytes | None:
-    """Return the public key in a signature of our namespace; None for what is not exactly one."""
-    try:
-        blob = base64.b64decode(body, validate=True) if len(body) <= _BODY_LIMIT else b""
-    except ValueError:
-        return None
-    # ssh-keygen is content with other padding, an older version, and anything in the reserved field.
-    if base64.b64encode(blob) != body or not blob.startswith(_MAGIC):
-        return None
-    fields, rest = [], blob[len(_MAGIC) :]
-    for _ in range(5):
-        end = 4 + int.from_bytes(rest[:4], "big")
-        if len(rest) < end:
-            return None
-        fields.append(rest[4:end])
-        rest = rest[end:]
-    key, namespace, reserved, hashed, _ = fields
-    ours = namespace == NAMESPACE.encode() and hashed in (b"sha256", b"sha512")
-    return key if ours and not reserved and not rest else None
-
-
 def _key(git: Git, place: Place) -> str:
     """Return git's `user.signingKey`: the path of a file, or a public key whose private half an agent holds."""
     said = git("config", "--type=path", "--get", "user.signingKey", ok=(0, 1))
@@ -207,17 +175,15 @@ def _key(git: Git, place: Place) -> str:
     return path
 
 
+def _read(path: str) -> bytes:
+    return read_regular(os.path.realpath(path), BODY_LIMIT) or b""
+
+
 def _program(environ: Mapping[str, str], place: Place) -> str:
     """Return the first `ssh-keygen` on PATH that does not lie in the repository."""
-    common = os.path.realpath(place.common_dir)
-    grounds = [os.path.realpath(place.top), common]
-    if os.path.basename(common) == ".git":
-        grounds.append(os.path.dirname(common))  # the main work tree, seen from a linked one
     for folder in filter(os.path.isabs, environ.get("PATH", "").split(os.pathsep)):
         path = os.path.join(folder, "ssh-keygen")
-        ends = (os.path.realpath(folder), os.path.realpath(path))
-        inside = any(os.path.commonpath([ground, end]) == ground for ground in grounds for end in ends)
-        if not inside and os.path.isfile(path) and os.access(path, os.X_OK):
+        if os.path.isfile(path) and os.access(path, os.X_OK) and not place.ground(path):
             return path
     raise SetupError("there is no ssh-keygen on PATH outside the repository", hint=_NEW_ENOUGH)
 
@@ -240,12 +206,10 @@ def _signed(program: str, key: str, lines: Sequence[bytes], environ: Mapping[str
 
 def _signature_line(folder: str, name: str, line: bytes) -> bytes:
     """Return the line for the signature that ssh-keygen wrote for the file *name*."""
-    written = read_regular(os.path.join(folder, f"{name}.sig"), _BODY_LIMIT * 2) or b""
-    body = b"".join(written.strip().removeprefix(_BEGIN).removesuffix(_END).split())
-    if not _key_in(body):
+    body = body_of(read_regular(os.path.join(folder, f"{name}.sig"), BODY_LIMIT * 2) or b"")
+    if not key_in(body):
         raise SetupError("ssh-keygen did not write a signature", hint=_TRY)
-    before, after = _frame(digest(line))
-    return before + body + after
+    return framed(line, body)
 
 
 def _refusal(said: bytes) -> SetupError:

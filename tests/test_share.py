@@ -13,15 +13,18 @@ from pathlib import Path
 
 import pytest
 
+from ampcommit import sshsig
 from ampcommit.errors import MisuseError, RemoteError, SetupError
 from ampcommit.files import Lock
 from ampcommit.gitcmd import Git, clean
+from ampcommit.ledger import Ledger
 from ampcommit.place import Place
-from ampcommit.record import Sha
+from ampcommit.record import Record, Sha
 from ampcommit.rewritten import Rewrite
 from ampcommit.settings import Settings
 from ampcommit.share import planned, remote_of, share, standings
 from ampcommit.shared import REF, Notes, publishable, unite
+from ampcommit.signing import own_key, sign
 from tests.conftest import CHILD, OTHER, ROOT, Repo, command, learned
 from tests.githost import Hub, keep
 from tests.test_shared import A, B, C, record, rewrite
@@ -498,6 +501,80 @@ def test_records_are_signed_once(hub: Hub, signer: Callable[[Repo], None]) -> No
         named = {json.loads(line)["of"] for line in lines if b'"signature"' in line}
         plain = [line for line in lines if b'"signature"' not in line]
         assert named == {"sha256:" + hashlib.sha256(line).hexdigest() for line in plain}
+
+
+def by_stranger(tmp_path: Path, lines: list[bytes]) -> list[bytes]:
+    """Return what signs *lines* with a key of somebody else."""
+    key = tmp_path / "stranger"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    repo = Repo(tmp_path)
+    repo("init", "-q", "elsewhere")
+    repo = Repo(tmp_path / "elsewhere")
+    repo("config", "user.signingKey", str(key))
+    return sign(lines, Git(str(repo.path)), os.environ)
+
+
+@pytest.mark.parametrize("public", [True, False])
+def test_a_strangers_signature_is_not_ours(
+    hub: Hub, signer: Callable[[Repo], None], tmp_path: Path, public: bool
+) -> None:
+    """What others signed first, or only say to have signed, gets our signature all the same, and only once."""
+    one = given(hub, "one", A)
+    share(os.environ, str(one.path))
+    place = Place.of_folder(Git(str(one.path)))
+    lines = notes(one).of([A])[A]
+    unite(Git(str(one.path)), place, REF, {A: [*by_stranger(tmp_path, lines), sshsig.framed(lines[0], b"U1NI")]})
+    signer(one)
+    if not public:
+        (tmp_path / "key.pub").unlink()
+
+    share(os.environ, str(one.path))
+    share(os.environ, str(one.path))
+
+    assert kinds(one) == ["commit", "head"] + ["signature"] * (2 + 1 + 2)
+    key = own_key(Git(str(one.path)), os.environ)
+    assert sshsig.signed_with(key, notes(one).of([A])[A]) == {sshsig.digest(line) for line in lines}
+
+
+def test_a_new_key_signs_what_the_old_one_signed(hub: Hub, signer: Callable[[Repo], None], tmp_path: Path) -> None:
+    """Who changes the key signs old lines again: the old one may be allowed no longer."""
+    one = given(hub, "one", A)
+    signer(one)
+    share(os.environ, str(one.path))
+    subprocess.run(["ssh-keygen", "-q", "-t", "ecdsa", "-N", "", "-f", str(tmp_path / "new")], check=True)
+    one("config", "user.signingKey", str(tmp_path / "new"))
+
+    share(os.environ, str(one.path))
+    share(os.environ, str(one.path))
+
+    assert kinds(one) == ["commit", "head"] + ["signature"] * 4
+
+
+def test_a_clone_that_knows_nothing_adds_nothing(hub: Hub) -> None:
+    """A fresh clone without a ledger, as CI makes one each time, takes part without a trace: no head, no key needed."""
+    one = given(hub, "one", A)
+    share(os.environ, str(one.path))
+    before = hub("rev-parse", REF)
+    for name in ("ci-1", "ci-2"):
+        fresh = hub.clone(name)
+        fresh("config", "ampcommit.sign", "true")
+        assert counts(fresh) == (0, 1, 1)
+        assert planned(os.environ, str(fresh.path)).lines == []
+        assert not os.path.exists(fresh.path / ".git" / "ampcommit" / "clone")
+
+    assert hub("rev-parse", REF) == before
+    assert kinds(one) == ["commit", "head"]
+
+
+def test_a_clone_whose_records_are_known_adds_no_head(hub: Hub) -> None:
+    """A ledger that tells nothing new has no head: a copy of a clone, or one whose records came by another way."""
+    one, two = given(hub, "one", A), hub.clone("two")
+    keep(two, list(map(Record.from_bytes, Ledger(Place.of_folder(Git(str(one.path))).ledger).lines())))
+    share(os.environ, str(one.path))
+    before = hub("rev-parse", REF)
+
+    assert counts(two) == (0, 1, 1)
+    assert (hub("rev-parse", REF), kinds(two)) == (before, ["commit", "head"])
 
 
 def test_a_hook_does_not_sign(hub: Hub, signer: Callable[[Repo], None]) -> None:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from ampcommit.errors import AmpcommitError, SetupError
 from ampcommit.gitcmd import Git
 from ampcommit.place import Place
-from ampcommit.signing import ALLOWED_LIMIT, SIGNATURES_TRIED, BadSignature, Signers, digest, sign
+from ampcommit.signing import ALLOWED_LIMIT, SIGNATURES_TRIED, BadSignature, Signers, own_key, sign
+from ampcommit.sshsig import digest, key_in
 from tests.conftest import Repo
 
 KEYGEN = shutil.which("ssh-keygen") or ""
@@ -274,17 +275,49 @@ def test_a_file_that_is_no_key(repo: Repo, tmp_path: Path) -> None:
     assert "by hand" in caught.value.hint
 
 
+# Which key that is.
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("form", ["{}", "{}.pub", "key::", "plain"])
+def test_the_key_that_signs_is_known(repo: Repo, keys: Path, kind: str, form: str) -> None:
+    """However the configuration names the key, it is the one that signatures have in them; nothing is run for that."""
+    named = {"key::": f"key::{public(keys, kind)} a comment", "plain": public(keys, "ed25519")}
+    repo("config", "user.signingKey", named.get(form, form).format(keys / kind))
+    expected = public(keys, "ed25519" if form == "plain" else kind).split()[1]
+
+    assert own_key(git(repo), {"PATH": "/nowhere"}) == base64.b64decode(expected)
+
+
+def test_without_a_public_file_a_signature_tells_the_key(repo: Repo, keys: Path, tmp_path: Path, signed: bytes) -> None:
+    """A private key alone, whose public half nobody wrote down, is known by what it signs."""
+    shutil.copy(keys / "ed25519", tmp_path / "id")
+    repo("config", "user.signingKey", str(tmp_path / "id"))
+
+    assert own_key(git(repo), os.environ) == key_in(signed.split(b'"')[-2]) == base64.b64decode(public(keys).split()[1])
+
+
+def test_a_key_that_is_linked_to_is_read(repo: Repo, keys: Path, tmp_path: Path) -> None:
+    """The file of a key may be a link, as where dotfiles are kept elsewhere."""
+    (tmp_path / "id.pub").symlink_to(keys / "ed25519.pub")
+    repo("config", "user.signingKey", str(tmp_path / "id"))
+
+    assert own_key(git(repo), {"PATH": "/nowhere"}) == base64.b64decode(public(keys).split()[1])
+
+
 # The program.
 
 
-@pytest.mark.parametrize("below", [".", "tools/bin", ".git"])
+@pytest.mark.parametrize("below", [".", "tools/bin", ".git", "other"])
 def test_no_program_of_the_repository_is_run(repo: Repo, keys: Path, below: str, tmp_path: Path) -> None:
-    """S11: an ssh-keygen in the repository is passed over, whatever PATH says, in a linked work tree, too."""
+    """S11: an ssh-keygen in the repository is passed over, whatever PATH says and in whichever work tree it lies."""
     repo("config", "user.signingKey", str(keys / "ed25519"))
     repo.commit("-m", "one")
     linked = tmp_path / "linked"
     repo("worktree", "add", "-q", str(linked))
-    folder = repo.path / below
+    other = tmp_path / "other"
+    repo("worktree", "add", "-q", str(other))
+    folder = (other if below == "other" else repo.path) / below
     folder.mkdir(parents=True, exist_ok=True)
     environ = stand_in(folder, f"#!/bin/sh\ntouch {tmp_path / 'run'}\n")
     (tmp_path / "link").symlink_to(folder)
