@@ -14,9 +14,10 @@ def terminal(text: "str | bytes", limit: int = PIECE) -> str:
     if isinstance(text, bytes):
         # A character has at most four bytes: no need to decode a megabyte to show a line.
         text = text[: 4 * limit + 4].decode("utf-8", "backslashreplace")
-    piece = text[: limit + 1]
-    shown = "".join(char if char.isprintable() else _escaped(char) for char in piece[:limit])
-    return shown + ("…" if len(piece) > limit else "")
+    piece = text[:limit]
+    if not piece.isprintable():
+        piece = "".join(char if char.isprintable() else _escaped(char) for char in piece)
+    return piece + ("…" if len(text) > limit else "")
 
 
 def defused(text: str) -> str:

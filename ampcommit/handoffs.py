@@ -81,8 +81,7 @@ class Handoffs:
             text = self._ledger.whole()
             for form in (_CHAIN, _PARENTS):
                 yield from ((None, told[1], told[2]) for told in form.finditer(text))
-        for note, lines in self._shared.notes.everything() if self._shared else ():
-            text = b"\n".join(lines)
+        for note, text in self._shared.notes.texts() if self._shared else ():
             for form in (_CHAIN, _PARENTS):
                 yield from ((note, told[1], told[2]) for told in form.finditer(text))
 

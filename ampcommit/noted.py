@@ -23,6 +23,9 @@ OWN, SHARED, CLAIM = "own", "shared", "claim"
 KNOWN_BY = (OWN, SHARED, CLAIM)
 """The same, the best first."""
 
+RANK = {known_by: number for number, known_by in enumerate(KNOWN_BY)}
+"""The place of each among these."""
+
 FORK = "fork"
 """The name of the remote under which CI puts the notes of a fork whose request it checks."""
 

@@ -38,8 +38,16 @@ def joined(lines: "Iterable[bytes]") -> bytes:
 
 def entries(git: "Git", tree: str) -> "Entries":
     """Return everything in *tree*: path -> mode, type and id."""
-    listed = b"".join(git.stream("ls-tree", "-r", "-z", "--full-tree", tree)).split(b"\0")
-    return {path: entry for entry, _, path in (one.partition(b"\t") for one in listed[:-1])}
+    return dict(_read(git, tree))
+
+
+def _read(git: "Git", tree: str) -> "Iterator[tuple[bytes, bytes]]":
+    rest = b""
+    for piece in git.stream("ls-tree", "-r", "-z", "--full-tree", tree):
+        *whole, rest = (rest + piece).split(b"\0")
+        for one in whole:
+            entry, _, path = one.partition(b"\t")
+            yield path, entry
 
 
 def note_of(path: bytes, entry: bytes) -> bytes | None:
@@ -47,6 +55,13 @@ def note_of(path: bytes, entry: bytes) -> bytes | None:
     name = path.replace(b"/", b"")
     fits = len(name) == len(entry) - entry.rfind(b" ") - 1 and entry.startswith(b"100")
     return name if fits and _NOTE.fullmatch(path) else None
+
+
+def listed(git: "Git", tree: str) -> list[bytes]:
+    """Return all notes in *tree*, sorted: the name of the object, a blank, and the id of its note."""
+    return sorted(
+        name + entry[entry.rfind(b" ") :] for path, entry in _read(git, tree) if (name := note_of(path, entry))
+    )
 
 
 def notes_in(tree: "Entries") -> dict[bytes, list[bytes]]:

@@ -11,6 +11,7 @@ from ampcommit.errors import RecordError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, Self
 
 VERSION = 1
@@ -20,6 +21,7 @@ BY = f"ampcommit {__version__}"
 """Who writes a line of the ledger (field `by`)."""
 
 _HEX = frozenset("0123456789abcdef")
+_ID_LENGTH, _ID_DIGITS = 38, 32  # of the id of a thread
 
 
 class ThreadId(str):
@@ -34,12 +36,14 @@ class ThreadId(str):
 
     def __new__(cls, text: str) -> "Self":
         lower = text.lower()
-        parts = lower[2:].split("-")
+        digits = lower[2:].replace("-", "")
         if (
             not text.isascii()
-            or not lower.startswith("t-")
-            or [len(part) for part in parts] != [8, 4, 4, 4, 12]
-            or not _HEX.issuperset("".join(parts))
+            or len(text) != _ID_LENGTH
+            or lower[:2] != "t-"
+            or lower[10:26:5] != "----"
+            or len(digits) != _ID_DIGITS
+            or not _HEX.issuperset(digits)
         ):
             raise RecordError(
                 "not an Amp thread id", hint="a thread id looks like T-019bf111-2222-7333-8444-555566667777"
@@ -179,16 +183,20 @@ class Record:
         return f'"kind":"commit","commit":"{self.commit}"'.encode() in recent
 
     @classmethod
-    def from_bytes(cls, line: bytes) -> "Self":
-        """Read one line of kind `commit`; fields that this version does not know are ignored."""
+    def from_bytes(cls, line: bytes, thread: "Callable[[str], ThreadId]" = ThreadId) -> "Self":
+        """
+        Read one line of kind `commit`; fields that this version does not know are ignored.
+
+        Who reads many lines says how a *thread* is read: most lines name one that the line before names, too.
+        """
         fields = parsed(line)
         try:
             record = cls(
                 commit=Sha(as_text(fields["commit"])),
                 tree=Sha(as_text(fields["tree"])),
                 parents=[Sha(as_text(parent)) for parent in as_list(fields["parents"])],
-                links=[ThreadId(as_text(link)) for link in as_list(fields["links"])],
-                chain=[ThreadId(as_text(thread)) for thread in as_list(fields["chain"])],
+                links=[thread(as_text(link)) for link in as_list(fields["links"])],
+                chain=[thread(as_text(one)) for one in as_list(fields["chain"])],
                 chain_state=as_text(fields["chain_state"]),
                 source=as_text(fields["source"]),
                 validated=as_flag(fields["validated"]),

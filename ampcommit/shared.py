@@ -8,12 +8,15 @@ docs/sharing.md says which fields leave the machine.
 import json
 import os
 import time
+from bisect import bisect_left
 from contextlib import ExitStack
 from functools import cached_property, lru_cache
+from itertools import groupby
+from operator import itemgetter
 
 from ampcommit.errors import GitError, LedgerError, RecordError
 from ampcommit.files import Lock, entered, make_own_folder
-from ampcommit.notestree import Union, contents, depths, entries, lines_of, notes_in
+from ampcommit.notestree import Union, contents, depths, entries, lines_of, listed
 from ampcommit.record import (
     VERSION,
     Sha,
@@ -53,7 +56,8 @@ _WHO = b"ampcommit <share@ampcommit.invalid>"  # of the commits of the notes: wh
 _ASIDE = b"refs/ampcommit/union"  # fast-import's name for what it makes; no such ref comes to be
 
 
-_known_thread = lru_cache(1 << 12)(ThreadId)  # most records name a thread that the one before names, too
+known_thread = lru_cache(1 << 12)(ThreadId)
+"""An id of a thread as `ThreadId` reads it, quicker for those read lately: most records name one of these."""
 
 
 def _shas(value: object) -> list[Sha]:
@@ -75,7 +79,7 @@ def _sha(value: object) -> Sha:
 
 
 def _thread(value: object) -> ThreadId:
-    return _known_thread(as_text(value))
+    return known_thread(as_text(value))
 
 
 _CHAIN: "dict[str, Callable[[object], Any]]" = {"chain": _threads, "chain_state": as_text}
@@ -142,6 +146,7 @@ class Notes:
     def __init__(self, git: "Git", ref: str = REF) -> None:
         self._git = git
         self._ref = ref
+        self._asked = 0
         self.oversized: list[Sha] = []
 
     @cached_property
@@ -153,47 +158,61 @@ class Notes:
     def of(self, commits: "Iterable[Sha]") -> dict[Sha, list[bytes]]:
         """Return the lines of the notes of *commits*, sorted; whether these are here does not matter."""
         names = list(dict.fromkeys(commits))
+        self._asked += len(names)
         if not self.tip:
             return {}
-        if len(names) > _FEW:
-            listed = self.blobs()
-            return dict(self._lines([(name, blob) for name in names for blob in listed.get(name, ())]))
-        asked = [(name, f"{self.tip}:{path}".encode("ascii")) for name in names for path in depths(name)]
+        if self._asked > _FEW:
+            return dict(self._lines([one for name in names for one in self._known_of(name)]))
+        asked = [f"{name} {self.tip}:{path}".encode("ascii") for name in names for path in depths(name)]
         return dict(self._lines(asked))
 
     def everything(self) -> "Iterator[tuple[Sha, list[bytes]]]":
         """Yield each commit that has a note, in the order of their ids, and its lines."""
-        yield from self._lines([(name, blob) for name, blobs in sorted(self.blobs().items()) for blob in blobs])
+        yield from self._lines(self.known)
+
+    def texts(self) -> "Iterator[tuple[Sha, bytes]]":
+        """Yield the same as it stands there, for who searches it: where a commit has several notes, each by itself."""
+        yield from self._texts(self.known)
 
     def beyond(self, other: "Notes") -> "Iterator[tuple[Sha, list[bytes]]]":
         """Yield each commit of which these notes say what *other* does not, and those lines."""
-        theirs = other.blobs()
-        mine = {name: blobs for name, blobs in self.blobs().items() if set(blobs) != set(theirs.get(name, ()))}
-        known = other.of(name for name in mine if name in theirs)
-        for commit, lines in self._lines([(name, blob) for name in sorted(mine) for blob in mine[name]]):
-            if new := sorted(set(lines).difference(known.get(commit, ()))):
+        mine = sorted(set(self.known).difference(other.known))
+        theirs = other.of(map(_commit, mine))
+        for commit, lines in self._lines(mine):
+            if new := sorted(set(lines).difference(theirs.get(commit, ()))):
                 yield commit, new
 
-    def blobs(self) -> dict[Sha, list[bytes]]:
-        """Return the ids of the notes of each commit."""
-        found = notes_in(entries(self._git, self.tip)) if self.tip else {}
-        return {Sha(name.decode("ascii")): blobs for name, blobs in found.items()}
+    @cached_property
+    def known(self) -> list[bytes]:
+        """All notes, sorted: each the commit, a blank, and the id of the note; a hundred thousand take 14 MB."""
+        return listed(self._git, self.tip) if self.tip else []
 
-    def _lines(self, asked: "list[tuple[Sha, bytes]]") -> "Iterator[tuple[Sha, list[bytes]]]":
+    def _known_of(self, commit: Sha) -> "Iterator[bytes]":
+        """Yield the notes of *commit*; there may be several, in folders of different depth."""
+        start = commit.encode("ascii") + b" "
+        for at in range(bisect_left(self.known, start), len(self.known)):
+            if not self.known[at].startswith(start):
+                return
+            yield self.known[at]
+
+    def _lines(self, asked: "list[bytes]") -> "Iterator[tuple[Sha, list[bytes]]]":
         """Yield the lines of each commit; notes of one commit stand behind each other in what is *asked*."""
-        told = contents(self._git, [question for _, question in asked], OVERSIZE)
-        name: Sha | None = None
-        lines: set[bytes] = set()
-        for (commit, _), (size, text) in zip(asked, told, strict=True):
-            if commit != name:
-                if name and lines:
-                    yield name, sorted(lines)
-                name, lines = commit, set()
+        for commit, notes in groupby(self._texts(asked), key=itemgetter(0)):
+            if lines := {line for _, text in notes for line in lines_of(text)}:
+                yield commit, sorted(lines)
+
+    def _texts(self, asked: "list[bytes]") -> "Iterator[tuple[Sha, bytes]]":
+        """Yield the notes that are *asked* for: each a commit, a blank, and what names its note for git."""
+        told = contents(self._git, [one.partition(b" ")[2] for one in asked], OVERSIZE)
+        for one, (size, text) in zip(asked, told, strict=True):
             if size > OVERSIZE:
-                self.oversized.append(commit)
-            lines.update(lines_of(text))
-        if name and lines:
-            yield name, sorted(lines)
+                self.oversized.append(_commit(one))
+            elif text:
+                yield _commit(one), text
+
+
+def _commit(listed: bytes) -> Sha:
+    return Sha(listed.partition(b" ")[0].decode("ascii"))
 
 
 def unite(  # noqa: PLR0917  # in the order in which one tells of it

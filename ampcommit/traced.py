@@ -2,10 +2,11 @@
 
 from ampcommit.carried import Carry
 from ampcommit.errors import RecordError
-from ampcommit.noted import CLAIM, KNOWN_BY, OWN, SHARED, Line
+from ampcommit.noted import CLAIM, KNOWN_BY, OWN, RANK, SHARED, Line
 from ampcommit.record import Record, parsed
 from ampcommit.resolved import Resolved
 from ampcommit.rewritten import MOST, Rewrite
+from ampcommit.shared import known_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,8 +101,10 @@ class Facts:
         self.records = [one for one in told if isinstance(one, Found) and one.record.commit in named]
 
 
-def _led(commit: "Sha", steps: "Iterable[Step]") -> "tuple[list[Step], set[Sha]]":
+def _led(commit: "Sha", steps: "list[Step]") -> "tuple[list[Step], set[Sha]]":
     """Return those of *steps* that lead to *commit*, one behind the other, and all commits on the way."""
+    if not steps:
+        return [], {commit}
     into: dict[Sha, list[Step]] = {}
     for step in steps:
         into.setdefault(step.new, []).append(step)
@@ -138,15 +141,16 @@ class Kept:
             self._learn(commits)
 
     def about(self, commit: "Sha") -> list[Facts]:
-        """Return what each keeper tells of *commit*, the clone itself first."""
+        """Return what each keeper tells of *commit* who knows it, the clone itself first."""
         if not self._shelves:
-            return [self._mine(commit)]
+            return self._mine(commit)
         if commit not in self._told:
             self._learn([commit])
         return self._told[commit]
 
-    def _mine(self, commit: "Sha") -> Facts:
-        return Facts(commit, map(Line, self._own(commit)))
+    def _mine(self, commit: "Sha") -> list[Facts]:
+        lines = list(map(Line, self._own(commit)))
+        return [Facts(commit, lines)] if lines else []
 
     def _learn(self, commits: "Iterable[Sha]") -> None:
         waiting = [one for one in dict.fromkeys(commits) if one not in self._told]
@@ -165,11 +169,11 @@ class Kept:
         asked = list(commits)
         seen = set(asked)
         for commit in asked:  # it grows meanwhile
-            facts = self._mine(commit)
-            self._told[commit] = [facts]
-            olds = [step.old for step in facts.steps if step.old not in seen and step.old not in self._told]
-            asked += dict.fromkeys(olds)
-            seen.update(olds)
+            self._told[commit] = self._mine(commit)
+            for facts in self._told[commit]:
+                olds = [step.old for step in facts.steps if step.old not in seen and step.old not in self._told]
+                asked += dict.fromkeys(olds)
+                seen.update(olds)
         return asked
 
 
@@ -186,17 +190,17 @@ def traced(
 
     Lines that are known by less than the *weakest* do not count, nor do those for which *counts* says so.
     """
-    trace = _Tracing(kept, KNOWN_BY.index(weakest), counts or _any)
+    trace = _Tracing(kept, RANK[weakest], counts or _any)
     reached: dict[Sha, tuple[int, str | None]] = {commit: (0, None)}
     level = [commit]
     while level and (every or not trace.found.records):
         trace.found.records[:0] = [one for new in level for one in trace.records(new, *reached[new])]
         following = [step for new in level for step in trace.steps(new, reached[new][0])]
         level = []
-        for step in sorted(following, key=lambda step: KNOWN_BY.index(step.known_by)):
+        for step in sorted(following, key=lambda step: RANK[step.known_by]):
             if step.old not in reached and len(reached) < MOST:
                 via = reached[step.new][1] or (None if step.source in SURE else step.source)
-                reached[step.old] = (KNOWN_BY.index(step.known_by), via)
+                reached[step.old] = (RANK[step.known_by], via)
                 level.append(step.old)
         trace.found.steps += [step for step in following if step.old != commit]
     return trace.found
@@ -217,7 +221,7 @@ def best(records: "Sequence[Found]") -> tuple[str, Found]:
     same = [one for one in records if one.record.thread == newest.record.thread and one.via is None]
     if not same:
         return newest.via or newest.record.source, newest
-    one = max(same, key=lambda one: (one.record.source in ("env", "use"), -KNOWN_BY.index(one.known_by)))
+    one = max(same, key=lambda one: (one.record.source in ("env", "use"), -RANK[one.known_by]))
     return one.record.source, one
 
 
@@ -236,18 +240,15 @@ class _Tracing:
         """Return the records of *commit*, the better known ones last."""
         told = self._kept.about(commit)
         self.found.chains += [one.chain for facts in told for one in facts.chains if self._usable(one.line)]
-        here = [one for facts in told for one in facts.records if self._usable(one.line)]
-        for one in here:
-            if one.record.commit != commit:
-                self._copies.setdefault(one.record.commit, []).append(one)
-        mine = [one for one in here if one.record.commit == commit]
-        noted = {(one.line.known_by, one.line.text) for one in mine if one.line.note}
-        copies = {(one.line.known_by, one.line.text): one for one in self._copies.pop(commit, ())}
-        mine += [one for what, one in copies.items() if what not in noted]
+        mine: list[Found] = []
+        for one in [one for facts in told for one in facts.records if self._usable(one.line)]:
+            its = mine if one.record.commit == commit else self._copies.setdefault(one.record.commit, [])
+            its.append(one)
+        mine += _beside(mine, self._copies.pop(commit, []))
         for one in mine:
             one.via = via
-            one.known_by = KNOWN_BY[max(rank, KNOWN_BY.index(one.line.known_by))]
-        return sorted(mine, key=lambda one: -KNOWN_BY.index(one.known_by))
+            one.known_by = KNOWN_BY[max(rank, RANK[one.line.known_by])]
+        return sorted(mine, key=lambda one: -RANK[one.known_by])
 
     def steps(self, commit: "Sha", rank: int) -> "Iterator[Step]":
         """Yield the steps that lead to *commit* from others, each of these once."""
@@ -259,15 +260,23 @@ class _Tracing:
         for step in (*told, *self._steps.pop(commit, ())):
             if step.new == commit and step.old not in seen:
                 seen.add(step.old)
-                step.known_by = KNOWN_BY[max(rank, KNOWN_BY.index(step.line.known_by))]
+                step.known_by = KNOWN_BY[max(rank, RANK[step.line.known_by])]
                 yield step
 
     def _usable(self, line: Line) -> bool:
-        return KNOWN_BY.index(line.known_by) <= self._most and self._counts(line)
+        return RANK[line.known_by] <= self._most and self._counts(line)
 
 
 def _any(_: Line) -> bool:
     return True
+
+
+def _beside(records: list[Found], copies: list[Found]) -> list[Found]:
+    """Return those of the *copies* that are not among the *records*, each once."""
+    told = {(one.line.known_by, one.line.text): one for one in copies}
+    for one in records if told else ():
+        told.pop((one.line.known_by, one.line.text), None)
+    return list(told.values())
 
 
 def read(line: Line) -> "Iterator[Found | Learned | Step]":
@@ -275,7 +284,7 @@ def read(line: Line) -> "Iterator[Found | Learned | Step]":
     try:
         kind = "commit" if line.text.startswith(_COMMIT) else parsed(line.text).get("kind")
         if kind == "commit":
-            yield Found(Record.from_bytes(line.whole), line)
+            yield Found(Record.from_bytes(line.whole, known_thread), line)
         elif kind == "rewrite":
             told = Rewrite.from_bytes(line.whole)
             yield Step(old=told.old, new=told.new, command=told.command, source=told.source, line=line)

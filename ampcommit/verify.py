@@ -77,7 +77,7 @@ def commits(
             settings.values["exempt"] = tuple(kind for kind in settings.exempt if kind != "fixup")
         notices = [*asked.notices, *settings.warnings, *_changes(history, asked.ranges, source)]
         allowed = None if signers is None else allowed_signers(place, environ, history, source, signers)
-        evidence = Evidence(place, environ, settings, allowed)
+        evidence = Evidence(place, environ, settings, allowed, fork=asked.fork)
         judge = _Judge(history, settings, evidence, asked.bot, lenient=min_coverage is not None)
         verdicts = judge.verdicts(asked.ranges, every=every)
         if also and settings.mode != "off":

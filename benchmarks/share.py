@@ -122,6 +122,7 @@ def one(ground: Ground) -> dict[str, float]:
     found["receive"] = timed(lambda: share(environ, fresh))
     git = Git(fresh, clean(environ, f"{fresh}/.git"))
     found["look-up"] = timed(lambda: Notes(git).of([Sha(ground.commits[0])]))
+    found["look-up of all"] = timed(lambda: Notes(git).of(map(Sha, ground.commits)))
     if ground.recorded("one.git") != len(ground.commits):
         sys.exit("a record did not arrive")
     return found

@@ -12,7 +12,7 @@ from ampcommit.gathered import Gathered, became
 from ampcommit.ledger import Ledger
 from ampcommit.record import Sha, ThreadId
 from ampcommit.resolved import Resolved
-from ampcommit.shared import REMOTES
+from ampcommit.shared import REF, REMOTES
 from ampcommit.sources import Sources
 from tests.conftest import CHILD, OTHER, PARENT, Repo, Run
 from tests.test_noted import Entry, here, noted, share
@@ -63,6 +63,19 @@ def test_commits_of_colleagues_are_in_the_picture(repo: Repo) -> None:
     share(repo, {one: noted(record_of(one)) for one in (B, D)}, ORIGIN)
 
     assert commits(picture(repo)) == [("a", "own"), ("b", "shared"), ("c", "shared"), ("d", "claim")]
+
+
+def test_a_commit_with_two_notes_is_one_commit(repo: Repo) -> None:
+    """Who made the notes with git may have left one in a folder and one beside it."""
+    [line] = noted(record_of(A))
+    share(repo, {A: [line]})
+    blob = repo("hash-object", "-w", "--stdin", stdin=line).strip()
+    tree = repo("mktree", stdin=f"100644 blob {blob}\t{A[2:]}".encode())
+    entries = f"100644 blob {blob}\t{A}\n040000 tree {tree}\t{A[:2]}"
+    repo("update-ref", REF, repo("commit-tree", "-m", "two", repo("mktree", stdin=entries.encode())))
+
+    assert commits(picture(repo)) == [("a", "shared")]
+    assert len(Gathered(here(repo)).lines_of(ThreadId(CHILD))) == 1
 
 
 def test_without_notes_the_picture_is_that_of_the_ledger(repo: Repo) -> None:

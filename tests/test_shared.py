@@ -199,6 +199,27 @@ def test_a_note_is_found_at_any_depth(git: Git, repo: Repo, many: int) -> None:
     assert Notes(git).of(names) == {names[0]: [b"a", b"x"], names[1]: [b"b", b"c"]}
 
 
+def test_who_asks_again_and_again_gets_the_same_answer(git: Git, place: Place) -> None:
+    """Whoever asks about one commit after the other is answered from the list of all notes in the end."""
+    unite(git, place, REF, {A: [b"one"], B: [b"two"]})
+    notes = Notes(git)
+
+    assert [notes.of([commit]) for commit in (A, C, B) * 30] == [{A: [b"one"]}, {}, {B: [b"two"]}] * 30
+
+
+def test_a_note_is_searched_as_it_stands(git: Git, repo: Repo) -> None:
+    """For a search nothing is put in order, and two notes of one commit come one behind the other."""
+    put(repo, A, b"x\n\na\n")
+    put(repo, f"aa/{A[2:]}", b"a")
+    put(repo, B, b"")
+    put(repo, C, b"c\n" * OVERSIZE)
+    notes = Notes(git)
+
+    assert sorted(notes.texts()) == [(A, b"a"), (A, b"x\n\na\n")]
+    assert notes.oversized == [C]
+    assert list(notes.everything()) == [(A, [b"a", b"x"])]
+
+
 def test_a_note_that_is_too_long_is_named(git: Git, place: Place, repo: Repo) -> None:
     """A note of 50 MB is passed over by those who read and named; who unites keeps every byte of it."""
     long = b"x" * 49 + b"\n"

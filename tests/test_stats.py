@@ -10,10 +10,13 @@ import pytest
 
 from ampcommit import stats as verb
 from ampcommit.errors import MisuseError, SetupError
+from ampcommit.record import Sha
 from ampcommit.show import show
 from ampcommit.stats import Stats
 from tests.conftest import CHILD, OTHER, PARENT, Repo, url
 from tests.test_costs import money, priced
+from tests.test_noted import noted, share
+from tests.test_record import record_of
 
 Enter = Callable[[str], None]
 
@@ -141,6 +144,17 @@ def test_threads_are_what_the_ledger_and_the_message_say(installed: Repo, agent:
     assert rows(installed, "thread") == [(CHILD, None, None, 2, 2), (PARENT, None, None, 1, 1)]
     assert [row.threads for row in stats(installed, f"{both}^!").rows] == [2]
     assert summed(installed) == (3, 2, 2)
+
+
+def test_what_colleagues_recorded_counts_beside_the_message(repo: Repo) -> None:
+    """The threads of a commit are those of its shared record and those of its message, each once."""
+    silent, same, both = made(repo), made(repo, CHILD), made(repo, PARENT, CHILD)
+    share(repo, {Sha(commit): noted(record_of(Sha(commit), CHILD)) for commit in (silent, same, both)})
+    made(repo)
+
+    assert rows(repo, "thread") == [(CHILD, None, None, 3, 3), (PARENT, None, None, 1, 1)]
+    assert [row.threads for row in stats(repo, by="commit").rows] == [0, 2, 1, 1]
+    assert rows(repo, "repository") == [("github.com/example/demo", 3, 3), (None, 1, 0)]
 
 
 def test_a_rewritten_commit_keeps_its_threads(installed: Repo, agent: Enter, monkeypatch: pytest.MonkeyPatch) -> None:
