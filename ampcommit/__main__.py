@@ -5,8 +5,8 @@ import os
 import signal
 import sys
 
-from ampcommit.early import early
-from ampcommit.streams import heard_or_not
+from ampcommit.cli.early import early
+from ampcommit.render.streams import heard_or_not
 
 
 def start() -> None:
@@ -17,7 +17,7 @@ def start() -> None:
     status = 130
     try:
         with early(sys.argv[1:]) as begun:
-            from ampcommit.cli import main
+            from ampcommit.cli.app import main
 
             main(begun=begun)
     except SystemExit as ended:

@@ -20,7 +20,7 @@ REQUESTS = "asked"
 _CODE = """
 import os, sys
 sys.path.append(sys.argv[1])
-from ampcommit.resolve import background
+from ampcommit.verbs.resolve import background
 background(sys.argv[2], sys.argv[3], os.environ)
 """
 _TRIED_AGAIN = 900  # seconds: longer than a run takes, so this one has died

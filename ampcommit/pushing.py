@@ -44,7 +44,7 @@ import os, signal, sys
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what talks to the remote is ended, too
 sys.path.append(sys.argv[1])
 from ampcommit.pushing import publish
-from ampcommit.share import remote_of, share
+from ampcommit.verbs.share import remote_of, share
 sys.exit(publish(sys.argv[2], sys.stdin.read(), os.environ, share, remote_of))
 """
 _NOT_SHARED = "warning: ampcommit: the records of what is pushed are not shared"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ampcommit.current import Current
     from ampcommit.message import Trailer
-    from ampcommit.records import Proof, Said
+    from ampcommit.notes.records import Proof, Said
     from ampcommit.settings import Settings
     from ampcommit.threads import Chain
 

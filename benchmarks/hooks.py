@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ampcommit.install import install, interpreter
+from ampcommit.verbs.install import install, interpreter
 
 THREAD = "T-01a1f7e3-ab93-740f-8034-4597204e1dc0"
 LINK = f"Amp-Thread-ID: https://ampcode.com/threads/{THREAD}"

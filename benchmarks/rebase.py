@@ -18,8 +18,8 @@ import time
 from pathlib import Path
 
 from ampcommit import shim
-from ampcommit.install import install
 from ampcommit.ledger import Ledger
+from ampcommit.verbs.install import install
 
 THREAD = "T-01a1f7e3-ab93-740f-8034-4597204e1dc0"
 KINDS = ("bare", "shell", "ours")

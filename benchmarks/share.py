@@ -19,10 +19,10 @@ from pathlib import Path
 
 from ampcommit.gitcmd import Git, clean
 from ampcommit.ledger import Ledger
+from ampcommit.notes.shared import REF, REMOTES, Notes, unite
 from ampcommit.place import Place
 from ampcommit.record import BY, Record, Sha, ThreadId, moment
-from ampcommit.share import share, standings
-from ampcommit.shared import REF, REMOTES, Notes, unite
+from ampcommit.verbs.share import share, standings
 
 CLONES, AT_ONCE = 10, 8
 _BATCH = 5000

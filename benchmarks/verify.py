@@ -31,7 +31,7 @@ BODY = (
 SOME = 300
 _TELLING = """
 import resource, sys
-from ampcommit.cli import main
+from ampcommit.cli.app import main
 try:
     main(sys.argv[2:])
 finally:

@@ -21,8 +21,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from ampcommit.install import install, interpreter
 from ampcommit.ledger import Ledger
+from ampcommit.verbs.install import install, interpreter
 
 LOOP = """
 for n in $(seq "$1"); do

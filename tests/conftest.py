@@ -121,7 +121,7 @@ def repo(tmp_path: Path) -> Repo:
 @pytest.fixture
 def installed(repo: Repo) -> Repo:
     """An empty repository with the fast hooks in place."""
-    from ampcommit import install
+    from ampcommit.verbs import install
 
     install.install(str(repo.path))
     return repo
@@ -187,7 +187,7 @@ Run = Callable[..., Done]
 @pytest.fixture
 def run(repo: Repo, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
     """Return a function that runs a command line in an empty repository, in process; a *stdin* of None is closed."""
-    from ampcommit import cli
+    from ampcommit.cli import app as cli
 
     monkeypatch.chdir(repo.path)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ampcommit.access import TOKEN_URL, Access, access
+from ampcommit.amp.access import TOKEN_URL, Access, access
 from ampcommit.errors import MisuseError, RemoteError
 from tests.conftest import Repo
 

@@ -8,10 +8,10 @@ from typing import Any
 import jsonschema
 import pytest
 
-from ampcommit.agent_trace import OURS, Trace, trace
 from ampcommit.errors import RecordError
-from ampcommit.facts import Fact
 from ampcommit.imported import Imported
+from ampcommit.interchange.agent_trace import OURS, Trace, trace
+from ampcommit.interchange.facts import Fact
 from ampcommit.record import Sha, ThreadId
 from ampcommit.threads import Chain
 from tests.conftest import CHILD, DATA, OTHER, PARENT, url

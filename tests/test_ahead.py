@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 import pytest
 
-from ampcommit.ahead import HELD, Ahead
+from ampcommit.commits.ahead import HELD, Ahead
 from ampcommit.errors import GitError
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ampcommit.amp_settings import MANAGED, switched_off
+from ampcommit.setup.amp_settings import MANAGED, switched_off
 from tests.conftest import ROOT
 
 OFF = '{"amp.git.commit.ampThread.enabled": false}'

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from ampcommit.ampcli import Amp, NotThere, find, forget, has_key, on_path, record, recorded
+from ampcommit.amp.ampcli import Amp, NotThere, find, forget, has_key, on_path, record, recorded
 from ampcommit.errors import RemoteError, SetupError
 from ampcommit.gitcmd import Git
-from ampcommit.install import package
 from ampcommit.place import Place
 from ampcommit.record import ThreadId
 from ampcommit.threadfile import FILE_LIMIT
+from ampcommit.verbs.install import package
 from tests.conftest import AMP, CHILD, OTHER, Repo, url
 from tests.test_files import failing
 
@@ -806,7 +806,7 @@ def test_a_detached_process_can_use_it(amp: StandIn) -> None:
     """It stands on the standard library alone, so an isolated interpreter without site packages runs it."""
     path = amp.put(f"cat '{SAMPLE}'")
     code = (
-        "import sys; sys.path.append(sys.argv[1]); from ampcommit.ampcli import Amp, ThreadId; import os\n"
+        "import sys; sys.path.append(sys.argv[1]); from ampcommit.amp.ampcli import Amp, ThreadId; import os\n"
         "print(Amp(sys.argv[2], os.environ).export(ThreadId(sys.argv[3]))['id'])\n"
         "print(*{name.partition('.')[0] for name in sys.modules} - {'ampcommit', '__main__'})"
     )

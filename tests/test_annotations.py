@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from ampcommit.annotations import GitHub, Lines, counted, more
 from ampcommit.escape import defused
+from ampcommit.gate.verdict import Report, Verdict
 from ampcommit.record import Finding, ThreadId
-from ampcommit.verdict import Report, Verdict
+from ampcommit.render.annotations import GitHub, Lines, counted, more
 from tests.conftest import CHILD, PARENT
 from tests.test_formats import HOSTILE, golden, missing, plain, sample, sha, verdict, written
 

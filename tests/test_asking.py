@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from ampcommit.asking import ask_each
-from ampcommit.client import Refused
+from ampcommit.amp.asking import ask_each
+from ampcommit.amp.client import Refused
+from ampcommit.amp.exchange import Held
 from ampcommit.errors import RemoteError, SetupError
-from ampcommit.exchange import Held
 
 
 def asked(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ampcommit.at_work import MOST, AtWork, at_work, use, use_none
 from ampcommit.current import USE_SECONDS, VARIABLES
 from ampcommit.errors import MisuseError, SetupError
+from ampcommit.verbs.at_work import MOST, AtWork, at_work, use, use_none
 from tests.conftest import AMP, CHILD, OTHER, PARENT, Repo, url
 from tests.test_current import HOSTILE
 from tests.test_files import PLANTED, mode

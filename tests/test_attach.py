@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from ampcommit.attach import Found, Origins, Recorded
+from ampcommit.commits.attach import Found, Origins, Recorded
+from ampcommit.commits.history import opened
 from ampcommit.errors import LedgerError
 from ampcommit.gitcmd import Git
-from ampcommit.history import opened
 from ampcommit.ledger import Ledger
 from ampcommit.place import Place
 from ampcommit.record import Sha

@@ -14,18 +14,18 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from ampcommit import verify
 from ampcommit.batch import Batch, Commit
+from ampcommit.commits.history import History, Range, opened
 from ampcommit.errors import AmpcommitError, GitError, SetupError
+from ampcommit.gate.ranges import Asked
+from ampcommit.gate.verdict import Verdict
 from ampcommit.gitcmd import Git, clean
-from ampcommit.history import History, Range, opened
 from ampcommit.link import parse
 from ampcommit.message import BLANK, Trailer, plain_trailers
 from ampcommit.place import Place
-from ampcommit.ranges import Asked
 from ampcommit.record import Sha, ThreadId
 from ampcommit.rules import unique
-from ampcommit.verdict import Verdict
+from ampcommit.verbs import verify
 from tests.conftest import OTHER, PARENT, Repo, url
 
 U = url(PARENT)

@@ -8,8 +8,8 @@ import pytest
 from ampcommit.carried import MOST, Carry, carryings
 from ampcommit.errors import RecordError
 from ampcommit.ledger import Ledger
+from ampcommit.notes.shared import publishable
 from ampcommit.record import Sha
-from ampcommit.shared import publishable
 
 A, B, C, D = (Sha(letter * 40) for letter in "abcd")
 

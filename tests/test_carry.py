@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from ampcommit import share
 from ampcommit.carried import MOST, Carry, carryings
-from ampcommit.carry import FORK, SEARCHED, Carried, Outcome, carry, find
 from ampcommit.errors import LedgerError, MisuseError, SetupError
 from ampcommit.files import Lock
 from ampcommit.gitcmd import Git, clean
+from ampcommit.notes.shared import REF, Notes, publishable, unite
 from ampcommit.place import Place
 from ampcommit.record import Sha, ThreadId
 from ampcommit.rewritten import Rewrite
-from ampcommit.shared import REF, Notes, publishable, unite
-from ampcommit.show import ledger_of
+from ampcommit.verbs import share
+from ampcommit.verbs.carry import FORK, SEARCHED, Carried, Outcome, carry, find
+from ampcommit.verbs.show import ledger_of
 from tests.conftest import CHILD, OTHER, PARENT, ROOT, Repo, url
 from tests.test_record import record_of
 from tests.test_rewritten import became

@@ -12,16 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ampcommit.ampcli import Amp, record
-from ampcommit.chain import Lineage, add_web, described, lineage, look_up, subjects
-from ampcommit.draw import as_json, tree
+from ampcommit.amp.ampcli import Amp, record
+from ampcommit.amp.sources import Sources
 from ampcommit.errors import AmpcommitError, LedgerError, MisuseError, RemoteError, SetupError
 from ampcommit.ledger import Ledger
 from ampcommit.place import Place
 from ampcommit.record import Sha, ThreadId
+from ampcommit.render.draw import as_json, tree
 from ampcommit.rewritten import Rewrite
-from ampcommit.sources import Sources
 from ampcommit.threadfile import LAST_CLIENT_WRITTEN
+from ampcommit.verbs.chain import Lineage, add_web, described, lineage, look_up, subjects
 from tests.conftest import AMP, CHILD, OTHER, PARENT, Repo, url
 from tests.test_record import record_of
 from tests.test_resolved import resolved

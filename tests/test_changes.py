@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ampcommit.changes import bases, heads, patches
+from ampcommit.commits.changes import bases, heads, patches
+from ampcommit.commits.history import opened
 from ampcommit.errors import SetupError
 from ampcommit.gitcmd import PIECE, Git
-from ampcommit.history import opened
 from ampcommit.place import Place
 from tests.conftest import Repo
 from tests.test_batch import stand_in, written

@@ -439,7 +439,7 @@ def test_the_action_installs_and_verifies(request_1: PullRequest, project: Path)
     assert done.returncode == 1, done.stderr
     assert "::error title=AC101" in done.stdout
     assert sorted(project.rglob("*")) == before
-    assert list((request_1.room / "ampcommit").glob("lib/*/site-packages/ampcommit/verify.py"))
+    assert list((request_1.room / "ampcommit").glob("lib/*/site-packages/ampcommit/verbs/verify.py"))
 
 
 # --- shared records

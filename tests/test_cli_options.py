@@ -3,7 +3,7 @@
 import pytest
 import typer
 
-from ampcommit.cli_options import insist
+from ampcommit.cli.options import insist
 from tests.conftest import Run
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from ampcommit import cli
-from ampcommit.ampcli import record
+from ampcommit.amp.ampcli import record
+from ampcommit.cli import app as cli
 from ampcommit.place import Place
 from tests.conftest import CHILD, OTHER, PARENT, Repo, url
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ampcommit.ranges import LINE
+from ampcommit.gate.ranges import LINE
 from tests.conftest import OTHER, PARENT, Done, Repo, Run, url
 
 FORMATS = ["text", "json", "github", "gitlab", "sarif", "junit"]

@@ -14,10 +14,10 @@ import httpx
 import pytest
 from pytest_httpx import HTTPXMock
 
-from ampcommit.access import Access, access
-from ampcommit.client import CONTENTS, META, Client, Refused
+from ampcommit.amp.access import Access, access
+from ampcommit.amp.client import CONTENTS, META, Client, Refused
+from ampcommit.amp.exchange import Patience
 from ampcommit.errors import RemoteError
-from ampcommit.exchange import Patience
 from ampcommit.record import ThreadId
 from tests.conftest import CHILD, OTHER, PARENT
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ampcommit import commit_rules, rules
-from ampcommit.commit_rules import (
+from ampcommit import rules
+from ampcommit.gate import commit_rules
+from ampcommit.gate.commit_rules import (
     CHECKS,
     is_recorded,
     is_signed,
@@ -17,8 +18,8 @@ from ampcommit.commit_rules import (
 )
 from ampcommit.ledger import Ledger
 from ampcommit.message import trailers
+from ampcommit.notes.records import UNSIGNED, Proof, Said
 from ampcommit.record import Finding, ThreadId
-from ampcommit.records import UNSIGNED, Proof, Said
 from ampcommit.rules import Case, Grounds
 from ampcommit.settings import Settings
 from tests.conftest import CHILD, OTHER, PARENT, Repo, learned, url

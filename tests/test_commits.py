@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from ampcommit import install, shim
+from ampcommit import shim
 from ampcommit.ledger import Ledger
+from ampcommit.verbs import install
 from tests.conftest import AMP, CHILD, OTHER, PARENT, Repo, url
 
 Enter = Callable[[str], None]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ampcommit.compared import STEPS, spans
+from ampcommit.forge.compared import STEPS, spans
 from ampcommit.gitcmd import Git
 from ampcommit.record import Sha, ThreadId
 from tests.conftest import CHILD, OTHER, PARENT, Repo

@@ -5,11 +5,11 @@ import json
 import pytest
 
 from ampcommit.carried import Carry
-from ampcommit.carry import FORK
-from ampcommit.copies import CLAIMS, OWN, SHARED, Sayings, made_from
 from ampcommit.ledger import digest
+from ampcommit.notes.copies import CLAIMS, OWN, SHARED, Sayings, made_from
+from ampcommit.notes.shared import REF, Notes, publishable, unite
 from ampcommit.record import Sha
-from ampcommit.shared import REF, Notes, publishable, unite
+from ampcommit.verbs.carry import FORK
 from tests.conftest import CHILD, OTHER, Repo
 from tests.test_carry import Team
 from tests.test_record import record_of

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ampcommit import wire
-from ampcommit.costs import Book, Row, known
+from ampcommit.amp import wire
+from ampcommit.amp.costs import Book, Row, known
+from ampcommit.amp.store import Store, path_of
+from ampcommit.amp.usage import Cost
 from ampcommit.record import ThreadId
-from ampcommit.store import Store, path_of
-from ampcommit.usage import Cost
 from tests.conftest import CHILD, OTHER, PARENT
 from tests.test_store import NOW, YESTERDAY
 

@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from ampcommit import install, shim
+from ampcommit import shim
 from ampcommit.files import Lock
 from ampcommit.ledger import Ledger, digest
+from ampcommit.verbs import install
 from tests.conftest import OTHER, PARENT, Repo
 from tests.test_commits import FAILURES, Enter, Failure, failed, put, sh
 from tests.test_ledger import another, child, intact, sha

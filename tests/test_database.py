@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ampcommit.database import Database
+from ampcommit.amp.database import Database
 from ampcommit.errors import SetupError
 
 FIRST = "CREATE TABLE things (name TEXT PRIMARY KEY, size INTEGER);\n CREATE INDEX by_size ON things (size)"
@@ -23,7 +23,7 @@ NOBODY = 65534
 
 CHILD = f"""
 import os, resource, signal, sqlite3, sys, time
-from ampcommit.database import Database
+from ampcommit.amp.database import Database
 from ampcommit.errors import SetupError
 FIRST, SECOND = {FIRST!r}, {SECOND!r}
 path = sys.argv[1]

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from ampcommit.demo import LAST, MIDDLE, NEXT, ROOT, Stage, demo
+from ampcommit.cli.demo import LAST, MIDDLE, NEXT, ROOT, Stage, demo
 from ampcommit.errors import AmpcommitError, MisuseError, SetupError
-from ampcommit.install import package
 from ampcommit.ledger import Ledger
 from ampcommit.record import ThreadId
-from ampcommit.show import show
+from ampcommit.verbs.install import package
+from ampcommit.verbs.show import show
 from tests.conftest import Repo
 
 Capture = pytest.CaptureFixture[str]
@@ -80,9 +80,8 @@ def test_the_demo_runs_the_very_ampcommit_that_plays_it(temp: Path, tmp_path: Pa
     """From a checkout that is installed nowhere, or beside another version, it shows its own code."""
     shutil.copytree(Path(package()) / "ampcommit", tmp_path / "copy" / "ampcommit")
     (tmp_path / "copy" / "ampcommit" / "__init__.py").write_text('__version__ = "9.9.9"\n')
-    play = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from ampcommit.cli import main; main(['demo', '--keep', 'keep'])"
-    )
+    play = "import sys; sys.path.insert(0, sys.argv[1]); "
+    play += "from ampcommit.cli.app import main; main(['demo', '--keep', 'keep'])"
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     subprocess.run([sys.executable, "-P", "-c", play, str(tmp_path / "copy")], env=env, capture_output=True, check=True)
     ledger = Ledger(str(tmp_path / "keep" / "repo" / ".git" / "ampcommit" / "ledger.jsonl"))

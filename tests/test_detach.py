@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import pytest
 
-from ampcommit.ampcli import record
+from ampcommit.amp.ampcli import record
 from ampcommit.detach import REQUESTS, start_resolver
 from ampcommit.place import Place
 from ampcommit.record import ThreadId
@@ -185,7 +185,7 @@ def test_the_run_and_amp_see_nothing_that_git_told_its_hook(
     repo: Repo, agent: Callable[[str], None], tmp_path: Path
 ) -> None:
     """E02: what git says of one repository to its hooks would lead astray whoever works in another one."""
-    from ampcommit.install import install
+    from ampcommit.verbs.install import install
 
     told, amp = tmp_path / "told", tmp_path / "amp"
     amp.write_text(f"#!{sys.executable}\nTOLD = {str(told)!r}{TELLING}")
@@ -217,7 +217,7 @@ def test_a_commit_in_a_thread_that_nobody_knows_is_answered_behind_its_back(
     repo: Repo, agent: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The May export is fetched while the developer goes on, and the ledger and the next hook know the chain."""
-    from ampcommit.install import install
+    from ampcommit.verbs.install import install
 
     exports = AMP / "2026-05" / "threads-exported"
     child, parent = "T-01a1f7e4-dbf0-737e-ad7b-5a4eb683db09", "T-01a1f7e4-a2a3-73ba-b37f-b07db4084237"

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from ampcommit import install as verb
 from ampcommit import shim
-from ampcommit.doctor import Examination, doctor
-from ampcommit.install import package
+from ampcommit.verbs import install as verb
+from ampcommit.verbs.doctor import Examination, doctor
+from ampcommit.verbs.install import package
 from tests.conftest import PARENT, ROOT, Repo, Run, url
 
 HOSTILE = "#!/bin/sh\necho 'error: \033[31mno ticket' >&2\nexit 1\n"

@@ -18,12 +18,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ampcommit.chain import Lineage, lineage
-from ampcommit.draw import as_json, dot, mermaid, sequence, tree
+from ampcommit.amp.sources import Sources
 from ampcommit.escape import terminal
 from ampcommit.ledger import Ledger
 from ampcommit.record import Sha, ThreadId
-from ampcommit.sources import Sources
+from ampcommit.render.draw import as_json, dot, mermaid, sequence, tree
+from ampcommit.verbs.chain import Lineage, lineage
 from tests.conftest import CHILD, OTHER, PARENT, ROOT, url
 from tests.test_chain import number, sha, thread_file
 from tests.test_record import record_of

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from ampcommit.__main__ import start
-from ampcommit.early import early
+from ampcommit.cli.early import early
 from tests.conftest import PARENT, Repo, url
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from ampcommit.errors import MisuseError
+from ampcommit.gate.ranges import surrounding
 from ampcommit.gitcmd import Git
-from ampcommit.ranges import surrounding
+from ampcommit.notes.shared import REF, REMOTES, publishable
+from ampcommit.notes.signing import sign
 from ampcommit.record import Record, Sha, ThreadId
-from ampcommit.shared import REF, REMOTES, publishable
-from ampcommit.signing import sign
 from tests.conftest import CHILD, OTHER, PARENT, Repo, url
 from tests.test_handoffs import FIRST, SECOND, chain, later
 from tests.test_noted import Entry, noted, share

@@ -16,8 +16,8 @@ import httpx
 import pytest
 from pytest_httpx import HTTPXMock, IteratorStream
 
+from ampcommit.amp.exchange import Answer, Exchange, Patience
 from ampcommit.errors import RemoteError, SetupError
-from ampcommit.exchange import Answer, Exchange, Patience
 
 URL = "https://ampcode.com/api/v2/threads"
 QUICK = Patience(attempts=3, first_wait=0.001, longest_wait=2.0, deadline=5.0, body=1000)

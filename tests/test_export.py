@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from ampcommit.agent_trace import OURS
 from ampcommit.errors import MisuseError, SetupError
-from ampcommit.export import FORMS, Export
+from ampcommit.interchange.agent_trace import OURS
 from ampcommit.ledger import Ledger
 from ampcommit.record import Record, Sha, ThreadId
+from ampcommit.verbs.export import FORMS, Export
 from tests.conftest import CHILD, OTHER, PARENT, Repo, learned, url
 from tests.test_agent_trace import schema
 from tests.test_imported import NOW, carry, imported, record, rewrite

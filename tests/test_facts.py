@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ampcommit.facts import Fact, Facts
+from ampcommit.interchange.facts import Fact, Facts
 from ampcommit.ledger import Ledger
 from ampcommit.record import Record, Sha, ThreadId
 from ampcommit.resolved import Resolved

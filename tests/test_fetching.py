@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from ampcommit.fetching import fetch_from, fetch_no_more, fetched_from, refspec
 from ampcommit.gitcmd import Git
-from ampcommit.remotes import tracking
+from ampcommit.notes.fetching import fetch_from, fetch_no_more, fetched_from, refspec
+from ampcommit.notes.remotes import tracking
 from tests.conftest import Repo
 
 NOTES = "refs/notes/ampcommit"

@@ -9,10 +9,11 @@ from typing import Any
 import jsonschema
 import pytest
 
-from ampcommit import __version__, formats
-from ampcommit.formats import GitLab, Json, JUnit, Sarif, Writer, floored, percent
+from ampcommit import __version__
+from ampcommit.gate.verdict import Report, Verdict
 from ampcommit.record import Finding, Sha, ThreadId
-from ampcommit.verdict import Report, Verdict
+from ampcommit.render import formats
+from ampcommit.render.formats import GitLab, Json, JUnit, Sarif, Writer, floored, percent
 from tests.conftest import CHILD, DATA, PARENT
 
 REPORTS = DATA / "reports"

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from ampcommit.chain import Lineage, look_up
-from ampcommit.gathered import Gathered, became
+from ampcommit.amp.sources import Sources
 from ampcommit.ledger import Ledger
+from ampcommit.notes.gathered import Gathered, became
+from ampcommit.notes.shared import REF, REMOTES
 from ampcommit.record import Sha, ThreadId
 from ampcommit.resolved import Resolved
-from ampcommit.shared import REF, REMOTES
-from ampcommit.sources import Sources
+from ampcommit.verbs.chain import Lineage, look_up
 from tests.conftest import CHILD, OTHER, PARENT, Repo, Run
 from tests.test_noted import Entry, here, noted, share
 from tests.test_record import record_of

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from ampcommit.errors import LedgerError
-from ampcommit.handoffs import Handoffs
 from ampcommit.ledger import Ledger
+from ampcommit.notes.handoffs import Handoffs
+from ampcommit.notes.shared import REMOTES
 from ampcommit.record import Sha, ThreadId, moment
 from ampcommit.resolved import Resolved
-from ampcommit.shared import REMOTES
 from tests.conftest import PARENT, Repo
 from tests.test_noted import Entry, here, noted, share
 from tests.test_record import record_of

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ampcommit.batch import Commit
+from ampcommit.commits.history import History, Range, opened
 from ampcommit.errors import MisuseError, SetupError
 from ampcommit.gitcmd import Git
-from ampcommit.history import History, Range, opened
 from ampcommit.place import Place
 from ampcommit.record import Sha
 from tests.conftest import OTHER, PARENT, Repo, url

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from ampcommit import hook
-from ampcommit.install import install
 from ampcommit.ledger import Ledger
+from ampcommit.verbs.install import install
 from tests.conftest import PARENT, Repo, url
 
 Enter = Callable[[str], None]

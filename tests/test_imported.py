@@ -9,10 +9,10 @@ from ampcommit.carried import Carry
 from ampcommit.errors import RecordError
 from ampcommit.imported import Imported, claims, identity
 from ampcommit.ledger import Ledger
+from ampcommit.notes.records import Records
 from ampcommit.record import Record, Sha, ThreadId
-from ampcommit.records import Records
-from ampcommit.resolve import pending
 from ampcommit.rewritten import Rewrite, origins
+from ampcommit.verbs.resolve import pending
 from tests.conftest import CHILD, OTHER, PARENT, learned
 
 A, B, C, D = (Sha(letter * 40) for letter in "abcd")

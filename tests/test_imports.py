@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ampcommit.errors import LedgerError, MisuseError
-from ampcommit.export import Export
 from ampcommit.imported import Imported, claims
-from ampcommit.imports import LIMIT, NAMED, Imports, imports
 from ampcommit.record import Record, Sha, ThreadId, canonical
 from ampcommit.resolved import Resolved
+from ampcommit.verbs.export import Export
+from ampcommit.verbs.imports import LIMIT, NAMED, Imports, imports
 from tests.conftest import CHILD, OTHER, PARENT, Repo, command, learned, url
 from tests.test_agent_trace import file, foreign
 from tests.test_export import GONE, exported, ledger_of, made

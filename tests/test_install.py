@@ -14,8 +14,8 @@ import pytest
 import ampcommit
 from ampcommit import shim
 from ampcommit.errors import InstallError, SetupError
-from ampcommit.install import install, interpreter, package, status, uninstall
-from ampcommit.recipes import LINES, Elsewhere
+from ampcommit.setup.recipes import LINES, Elsewhere
+from ampcommit.verbs.install import install, interpreter, package, status, uninstall
 from tests.conftest import PARENT, Repo, url
 
 Enter = Callable[[str], None]

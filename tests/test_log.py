@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from ampcommit.ledger import Ledger
-from ampcommit.log import Row, log
+from ampcommit.notes.shared import REMOTES
 from ampcommit.record import Sha, ThreadId
-from ampcommit.shared import REMOTES
-from ampcommit.show import known
+from ampcommit.verbs.log import Row, log
+from ampcommit.verbs.show import known
 from tests.conftest import CHILD, OTHER, PARENT, Repo, url
 from tests.test_gathered import handed_off
 from tests.test_noted import noted, share

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 
 import pytest
 
+from ampcommit.commits.history import History, opened
+from ampcommit.commits.logged import Messages, Reader, gathered, named
 from ampcommit.errors import MisuseError, SetupError
 from ampcommit.gitcmd import Git
-from ampcommit.history import History, opened
-from ampcommit.logged import Messages, Reader, gathered, named
 from ampcommit.place import Place
 from ampcommit.settings import Settings
 from tests.conftest import CHILD, PARENT, Repo, url

@@ -12,10 +12,11 @@ from typing import NoReturn
 
 import pytest
 
-from ampcommit import managers, shim
+from ampcommit import shim
 from ampcommit.errors import InstallError
 from ampcommit.gitcmd import Git, version
-from ampcommit.install import install, interpreter, status, uninstall
+from ampcommit.setup import managers
+from ampcommit.verbs.install import install, interpreter, status, uninstall
 from tests.conftest import PARENT, Repo, url
 from tests.test_commits import put, records, rewrites
 from tests.test_places import command_on_path

@@ -14,10 +14,10 @@ from typing import TypeVar
 
 import pytest
 
-from ampcommit.access import access
-from ampcommit.client import CONTENTS, Client, Refused
+from ampcommit.amp.access import access
+from ampcommit.amp.client import CONTENTS, Client, Refused
+from ampcommit.amp.exchange import Patience
 from ampcommit.errors import RemoteError
-from ampcommit.exchange import Patience
 from ampcommit.record import ThreadId
 from tests.conftest import CHILD, OTHER, PARENT, ROOT, Repo
 from tests.server import ENDLESS, Reply, Server, Workspace, bomb, data, redirect, self_signed
@@ -289,8 +289,8 @@ def test_an_endless_body_has_a_limit(amp: Workspace) -> None:
 
 BOMBED = """
 import asyncio, resource, sys
-from ampcommit.access import access
-from ampcommit.client import Client
+from ampcommit.amp.access import access
+from ampcommit.amp.client import Client
 from ampcommit.errors import RemoteError
 
 async def main():
@@ -382,7 +382,7 @@ def test_no_process_shows_a_secret(amp: Workspace) -> None:
     amp.fail(3, data({"error": f"{amp.client_secret} tok-0-2f1d"}, 403), path="")
     code = (
         "import asyncio, logging, os, sys; logging.basicConfig(level=0)\n"
-        "from ampcommit.access import access\nfrom ampcommit.client import Client\n"
+        "from ampcommit.amp.access import access\nfrom ampcommit.amp.client import Client\n"
         "async def main():\n"
         "    async with Client(access(os.environ)) as client:\n"
         "        print(client, client._exchange)\n"
@@ -428,7 +428,7 @@ def test_an_interrupt_leaves_cleanly(amp: Workspace) -> None:
     """An interrupted run closes its connections and says nothing but that it was interrupted."""
     amp.on(LIST, Reply(silent=True))
     code = (
-        "import asyncio, os\nfrom ampcommit.access import access\nfrom ampcommit.client import Client\n"
+        "import asyncio, os\nfrom ampcommit.amp.access import access\nfrom ampcommit.amp.client import Client\n"
         "async def main():\n"
         "    async with Client(access(os.environ)) as client:\n"
         "        async for page in client.pages():\n"

@@ -11,10 +11,10 @@ import pytest
 
 from ampcommit.errors import RecordError
 from ampcommit.gitcmd import Git, clean
-from ampcommit.noted import FORK, Line, Shelf, shelves
+from ampcommit.notes.noted import FORK, Line, Shelf, shelves
+from ampcommit.notes.shared import REF, REMOTES, publishable, unite
 from ampcommit.place import Place
 from ampcommit.record import Record, Sha, parsed
-from ampcommit.shared import REF, REMOTES, publishable, unite
 from tests.conftest import Repo
 from tests.test_record import record_of
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ampcommit.errors import GitError
 from ampcommit.gitcmd import Git, clean
-from ampcommit.notestree import Union, contents, depths, entries, joined, lines_of, note_of, notes_in, places
+from ampcommit.notes.notestree import Union, contents, depths, entries, joined, lines_of, note_of, notes_in, places
 from tests.conftest import Repo
 
 A, B = "a" * 40, "b" * 40

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from ampcommit.exchange import Patience
-from ampcommit.online import Online
+from ampcommit.amp.exchange import Patience
+from ampcommit.amp.store import Store
+from ampcommit.amp.wire import page
+from ampcommit.gate.verdict import Verdict
 from ampcommit.record import ThreadId
-from ampcommit.store import Store
-from ampcommit.verdict import Verdict
-from ampcommit.wire import page
+from ampcommit.verbs.online import Online
 from tests.conftest import CHILD, OTHER, PARENT, Repo, Run, url
 from tests.server import Reply, Workspace
 

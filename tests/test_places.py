@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from ampcommit import install, shim
+from ampcommit import shim
 from ampcommit.errors import InstallError
 from ampcommit.gitcmd import Git, version
-from ampcommit.show import Shown, show
+from ampcommit.verbs import install
+from ampcommit.verbs.show import Shown, show
 from tests.conftest import PARENT, Repo, Run, url
 from tests.test_commits import REPLAYS, Workshop, put, records, rewrites, sh, sound
 
@@ -654,7 +655,7 @@ def test_a_virtual_environment_may_go(agent: Enter, tmp_path: Path, becomes: str
     [site] = (tmp_path / "venv" / "lib").glob("python3*/site-packages")
     shutil.copytree(Path(install.package()) / "ampcommit", site / "ampcommit")
     spot = Spot(begun(made(tmp_path / "r")).path)
-    code = "from ampcommit.install import install; install()"
+    code = "from ampcommit.verbs.install import install; install()"
     python = str(tmp_path / "venv" / "bin" / "python")
     subprocess.run([python, "-I", "-c", code], cwd=spot.path, check=True)
     agent(PARENT)

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from ampcommit.commits.plain import Plain
+from ampcommit.gate.verdict import Verdict
 from ampcommit.gitcmd import Git
-from ampcommit.plain import Plain
 from ampcommit.record import Sha
 from ampcommit.settings import FILE, Settings, read_committed
-from ampcommit.verdict import Verdict
 from tests.conftest import OTHER, PARENT, Repo, url
 from tests.test_batch import LONG, SHAPES, answer, content, many, relaxed, said, verdicts, written
 from tests.test_record import record_of

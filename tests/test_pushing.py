@@ -13,10 +13,12 @@ from typing import NoReturn
 
 import pytest
 
-from ampcommit import hook, install, pushing, remotes, shim
+from ampcommit import hook, pushing, shim
 from ampcommit.call import Call
 from ampcommit.errors import SetupError
+from ampcommit.notes import remotes
 from ampcommit.pushing import SECONDS, SHARING, publish
+from ampcommit.verbs import install
 from tests.conftest import PARENT, Repo
 from tests.test_shim import script
 

@@ -20,15 +20,25 @@ from pathlib import Path
 
 import pytest
 
-from ampcommit import ranges
+from ampcommit.commits.history import History, opened
 from ampcommit.errors import MisuseError, SetupError
+from ampcommit.gate import ranges
+from ampcommit.gate.ranges import Asked
 from ampcommit.gitcmd import Git
-from ampcommit.history import History, opened
 from ampcommit.place import Place
-from ampcommit.ranges import Asked
-from ampcommit.verify import commits
+from ampcommit.verbs.verify import commits
 from tests.conftest import PARENT, url
-from tests.test_forge import BUILDKITE, GITLAB, GITLAB_REQUEST, MERGE_GROUP, PRE_PUSH, PULL_REQUEST, PUSH, changed, put
+from tests.test_forge_ci import (
+    BUILDKITE,
+    GITLAB,
+    GITLAB_REQUEST,
+    MERGE_GROUP,
+    PRE_PUSH,
+    PULL_REQUEST,
+    PUSH,
+    changed,
+    put,
+)
 
 ZERO = "0" * 40
 GONE = "dead" * 10

@@ -14,9 +14,9 @@ import pytest
 from ampcommit.errors import LedgerError, MisuseError, SetupError
 from ampcommit.files import Lock
 from ampcommit.ledger import Ledger
-from ampcommit.rebuild import Rebuilt, rebuild
 from ampcommit.record import Sha
-from ampcommit.show import ledger_of, show
+from ampcommit.verbs.rebuild import Rebuilt, rebuild
+from ampcommit.verbs.show import ledger_of, show
 from tests.conftest import CHILD, OTHER, PARENT, Repo, url
 from tests.test_batch import stand_in
 from tests.test_changes import Files, commit_of
@@ -454,7 +454,7 @@ def many(repo: Repo, count: int) -> None:
 
 KILLED = """
 import os, signal, sys
-from ampcommit.rebuild import rebuild
+from ampcommit.verbs.rebuild import rebuild
 
 room, write = int(sys.argv[1]), os.write
 

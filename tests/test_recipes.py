@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ampcommit import managers, recipes, shim
-from ampcommit.install import install, status
+from ampcommit import shim
+from ampcommit.setup import managers, recipes
+from ampcommit.verbs.install import install, status
 from tests.conftest import PARENT, ROOT, Repo, Run
 from tests.test_commits import put, records, rewrites
 from tests.test_managers import TOOLS, Clone, Enter, Old, Tool, found, hook, lived, run_in, snapshot

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from ampcommit.errors import LedgerError
 from ampcommit.ledger import Ledger
+from ampcommit.notes.records import Records, Said
 from ampcommit.record import Record, Sha, ThreadId
-from ampcommit.records import Records, Said
 from ampcommit.rewritten import MOST, Rewrite
 from tests.conftest import CHILD, OTHER, PARENT, learned
 from tests.test_record import SHA1, SHA256, record_of, records, shas

@@ -10,10 +10,10 @@ import pytest
 
 from ampcommit.errors import GitError, RemoteError
 from ampcommit.gitcmd import Git, clean
+from ampcommit.notes.remotes import Remote, hidden, pause, tracking
+from ampcommit.notes.shared import REF, Notes, unite
 from ampcommit.place import Place
 from ampcommit.record import Sha
-from ampcommit.remotes import Remote, hidden, pause, tracking
-from ampcommit.shared import REF, Notes, unite
 from tests.conftest import Repo
 from tests.githost import Host, Hub, needs_http
 

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from ampcommit import render_carry
-from ampcommit.carry import Carried, Outcome
-from ampcommit.copies import CLAIMS, OWN, SHARED, Copies
+from ampcommit.notes.copies import CLAIMS, OWN, SHARED, Copies
 from ampcommit.record import Sha
+from ampcommit.render import carry as render_carry
+from ampcommit.verbs.carry import Carried, Outcome
 
 A, B, C, D = (Sha(letter * 40) for letter in "abcd")
 

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from ampcommit import render_ledger
 from ampcommit.errors import MisuseError
-from ampcommit.export import Export
-from ampcommit.imports import Imports
 from ampcommit.ledger import Report as Checked
-from ampcommit.rebuild import Rebuilt
+from ampcommit.render import ledger as render_ledger
+from ampcommit.verbs.export import Export
+from ampcommit.verbs.imports import Imports
+from ampcommit.verbs.rebuild import Rebuilt
 from tests.conftest import Repo
 from tests.test_export import ledger_of, made
-from tests.test_render import HOSTILE, Capture, data, seen
+from tests.test_render_paper import HOSTILE, Capture, data, seen
 
 
 def checked(**changes: Any) -> Checked:

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from ampcommit import render_log
-from ampcommit.log import Log, Row
 from ampcommit.record import Sha, ThreadId
+from ampcommit.render import log as render_log
 from ampcommit.threads import Chain
+from ampcommit.verbs.log import Log, Row
 from tests.conftest import CHILD, PARENT
 
 Capture = pytest.CaptureFixture[str]

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from ampcommit import ampcli, render_setup, shim
-from ampcommit.at_work import use
-from ampcommit.doctor import doctor
-from ampcommit.install import install, package, status, uninstall
+from ampcommit import shim
+from ampcommit.amp import ampcli
+from ampcommit.render import setup as render_setup
+from ampcommit.verbs.at_work import use
+from ampcommit.verbs.doctor import doctor
+from ampcommit.verbs.install import install, package, status, uninstall
 from tests.conftest import PARENT, Repo, url
-from tests.test_render import HOSTILE, Capture, data, seen
+from tests.test_render_paper import HOSTILE, Capture, data, seen
 
 LINK = f"Amp-Thread-ID: {url(PARENT)}"
 

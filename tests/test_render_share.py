@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from ampcommit import render_share
 from ampcommit.record import Sha
-from ampcommit.share import Plan, Shared, Standing
+from ampcommit.render import share as render_share
+from ampcommit.verbs.share import Plan, Shared, Standing
 from tests.conftest import ROOT
 
 A = Sha("a" * 40)
@@ -98,9 +98,9 @@ def test_a_plan_tells_of_signatures(capsys: pytest.CaptureFixture[str]) -> None:
 
 _SHOWN = """
 import sys
-from ampcommit import render_share
+from ampcommit.render import share as render_share
 from ampcommit.record import Sha
-from ampcommit.share import Plan, Shared
+from ampcommit.verbs.share import Plan, Shared
 done = Shared("origin")
 with render_share.Watching(done) as watching:
     done.stage, done.tries = "pushing", 2

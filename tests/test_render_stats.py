@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from ampcommit import render_stats
-from ampcommit.costs import Row
+from ampcommit.amp.costs import Row
 from ampcommit.record import ThreadId
-from ampcommit.stats import Stats
+from ampcommit.render import stats as render_stats
+from ampcommit.verbs.stats import Stats
 from tests.conftest import CHILD, PARENT, on_real_terminal
-from tests.test_render import HOSTILE, Capture, seen
+from tests.test_render_paper import HOSTILE, Capture, seen
 
 P, C = ThreadId(PARENT), ThreadId(CHILD)
 COUNTS = ["commits", "linked", "share", "threads", "usd", "at_least", "threads_without_usd", "shared_threads"]

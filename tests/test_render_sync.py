@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ampcommit import render_sync
 from ampcommit.errors import RemoteError
-from ampcommit.sync import Asked, Synced
+from ampcommit.render import sync as render_sync
+from ampcommit.verbs.sync import Asked, Synced
 from tests.conftest import command
 from tests.server import Workspace, data
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from ampcommit import render_threads
-from ampcommit.at_work import AtWork
-from ampcommit.chain import Lineage
 from ampcommit.current import Current
 from ampcommit.record import ThreadId
-from ampcommit.resolve import Outcome
+from ampcommit.render import threads as render_threads
 from ampcommit.threads import Chain
+from ampcommit.verbs.at_work import AtWork
+from ampcommit.verbs.chain import Lineage
+from ampcommit.verbs.resolve import Outcome
 from tests.conftest import CHILD, PARENT, url
 
 Capture = pytest.CaptureFixture[str]

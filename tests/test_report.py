@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 
 from ampcommit.errors import GitError, MisuseError, SetupError
-from ampcommit.install import package
+from ampcommit.gate.verdict import Report, Verdict
 from ampcommit.record import Finding
-from ampcommit.report import FORMATS, publish
-from ampcommit.verdict import Report, Verdict
+from ampcommit.render.report import FORMATS, publish
+from ampcommit.verbs.install import package
 from tests.conftest import DATA, ROOT, on_real_terminal
 from tests.test_formats import HOSTILE, golden, missing, plain, sample, sha, verdict
 
@@ -176,8 +176,8 @@ def test_a_message_that_passes_has_its_line(capsys: Capture) -> None:
 def test_a_pipe_loads_no_library(tmp_path: Path) -> None:
     """Who runs in CI does not wait for what draws tables."""
     code = (
-        "import sys; sys.path.append(sys.argv[1]); from ampcommit.report import publish; "
-        "from ampcommit.verdict import Report; "
+        "import sys; sys.path.append(sys.argv[1]); from ampcommit.render.report import publish; "
+        "from ampcommit.gate.verdict import Report; "
         "publish(Report('A..B', 'require', None, []), environ={}); "
         "print({'rich', 'json', 'tempfile', 'hashlib', 'xml'} & {name.partition('.')[0] for name in sys.modules})"
     )

@@ -17,14 +17,14 @@ from typing import Any
 import pytest
 
 from ampcommit import detach
-from ampcommit.ampcli import record
+from ampcommit.amp.ampcli import record
+from ampcommit.amp.store import Store, path_of
+from ampcommit.amp.wire import page
 from ampcommit.errors import MisuseError, SetupError
 from ampcommit.ledger import Ledger
 from ampcommit.place import Place
 from ampcommit.record import ThreadId
-from ampcommit.resolve import background, in_front, pending
-from ampcommit.store import Store, path_of
-from ampcommit.wire import page
+from ampcommit.verbs.resolve import background, in_front, pending
 from tests.conftest import AMP, CHILD, OTHER, PARENT, Repo, url
 from tests.test_record import record_of
 
@@ -382,7 +382,8 @@ def test_where_nobody_can_be_asked_it_ends_in_silence(
 
 def started(clone: Clone, waits: str = "(0,)") -> "subprocess.Popen[bytes]":
     """Start a background run as a process of its own."""
-    code = f"import os, sys; from ampcommit.resolve import background; background(*sys.argv[1:], os.environ, {waits})"
+    code = "import os, sys; from ampcommit.verbs.resolve import background; "
+    code += f"background(*sys.argv[1:], os.environ, {waits})"
     environ = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     return subprocess.Popen([sys.executable, "-c", code, clone.place.git_dir, clone.place.top], env=environ)
 

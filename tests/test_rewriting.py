@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from ampcommit import install, shim
+from ampcommit import shim
 from ampcommit.hook import main
 from ampcommit.record import Sha
-from ampcommit.show import show
+from ampcommit.verbs import install
+from ampcommit.verbs.show import show
 from tests.conftest import CHILD, OTHER, PARENT, Repo, url
 from tests.test_commits import ledger_of, put, records, rewrites, sh
 from tests.test_record import record_of

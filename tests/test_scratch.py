@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from ampcommit import scratch as module
 from ampcommit.gitcmd import Git
-from ampcommit.install import status
-from ampcommit.scratch import BRANCH, Scratch, scratch, surroundings
+from ampcommit.setup import scratch as module
+from ampcommit.setup.scratch import BRANCH, Scratch, scratch, surroundings
+from ampcommit.verbs.install import status
 from tests.conftest import PARENT, Repo
 
 

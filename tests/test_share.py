@@ -13,18 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from ampcommit import sshsig
 from ampcommit.errors import MisuseError, RemoteError, SetupError
 from ampcommit.files import Lock
 from ampcommit.gitcmd import Git, clean
 from ampcommit.ledger import Ledger
+from ampcommit.notes import sshsig
+from ampcommit.notes.shared import REF, Notes, publishable, unite
+from ampcommit.notes.signing import own_key, sign
 from ampcommit.place import Place
 from ampcommit.record import Record, Sha
 from ampcommit.rewritten import Rewrite
 from ampcommit.settings import Settings
-from ampcommit.share import planned, remote_of, share, standings
-from ampcommit.shared import REF, Notes, publishable, unite
-from ampcommit.signing import own_key, sign
+from ampcommit.verbs.share import planned, remote_of, share, standings
 from tests.conftest import CHILD, OTHER, ROOT, Repo, command, learned
 from tests.githost import Hub, keep
 from tests.test_shared import A, B, C, record, rewrite
@@ -606,7 +606,9 @@ def test_what_git_config_says_wrong_is_told(hub: Hub) -> None:
     assert "unknown key" in share(os.environ, str(one.path)).notices[0]
 
 
-_LIBRARIES = "import sys; import ampcommit.share; print(*{'typer', 'rich', 'httpx', 'pydantic'} & set(sys.modules))"
+_LIBRARIES = (
+    "import sys; import ampcommit.verbs.share; print(*{'typer', 'rich', 'httpx', 'pydantic'} & set(sys.modules))"
+)
 
 
 def test_a_hook_can_share_without_libraries() -> None:

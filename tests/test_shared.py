@@ -12,11 +12,11 @@ from ampcommit.carried import Carry
 from ampcommit.errors import GitError, LedgerError
 from ampcommit.files import Lock
 from ampcommit.gitcmd import Git, clean
+from ampcommit.notes.shared import FIELDS, OVERSIZE, REF, Notes, publishable, unite
 from ampcommit.place import Place
 from ampcommit.record import Record, Sha, ThreadId
 from ampcommit.resolved import Resolved
 from ampcommit.rewritten import Rewrite
-from ampcommit.shared import FIELDS, OVERSIZE, REF, Notes, publishable, unite
 from tests.conftest import CHILD, PARENT, ROOT, Repo
 
 A, B, C = (Sha(letter * 40) for letter in "abc")
@@ -309,7 +309,7 @@ import os, sys
 from ampcommit.gitcmd import Git, clean
 from ampcommit.place import Place
 from ampcommit.record import Sha
-from ampcommit.shared import REF, unite
+from ampcommit.notes.shared import REF, unite
 place = Place(sys.argv[1])
 git = Git(place.git_dir, clean(os.environ, place.git_dir))
 for number in range(int(sys.argv[2]), int(sys.argv[2]) + 5):

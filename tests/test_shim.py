@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ampcommit import install, shim
+from ampcommit import shim
+from ampcommit.verbs import install
 from tests.conftest import PARENT, ROOT, Repo, url
 
 Enter = Callable[[str], None]

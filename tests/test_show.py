@@ -13,11 +13,11 @@ import pytest
 from ampcommit.errors import MisuseError, SetupError
 from ampcommit.imported import Imported
 from ampcommit.ledger import Ledger
-from ampcommit.rebuild import rebuild
+from ampcommit.notes.shared import REMOTES
 from ampcommit.record import Record, Sha, ThreadId
 from ampcommit.resolved import Resolved
-from ampcommit.shared import REMOTES
-from ampcommit.show import NEWEST, Shown, known, ledger_of, listed, show
+from ampcommit.verbs.rebuild import rebuild
+from ampcommit.verbs.show import NEWEST, Shown, known, ledger_of, listed, show
 from tests.conftest import CHILD, OTHER, PARENT, Repo, url
 from tests.test_changes import commit_of
 from tests.test_noted import noted, share

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from ampcommit.errors import AmpcommitError, SetupError
 from ampcommit.gitcmd import Git
+from ampcommit.notes.signing import ALLOWED_LIMIT, SIGNATURES_TRIED, BadSignature, Signers, own_key, sign
+from ampcommit.notes.sshsig import digest, key_in
 from ampcommit.place import Place
-from ampcommit.signing import ALLOWED_LIMIT, SIGNATURES_TRIED, BadSignature, Signers, own_key, sign
-from ampcommit.sshsig import digest, key_in
 from tests.conftest import Repo
 
 KEYGEN = shutil.which("ssh-keygen") or ""

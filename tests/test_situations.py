@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ampcommit.cli import main
+from ampcommit.cli.app import main
 from ampcommit.gitcmd import clean
 from tests.conftest import CHILD, OTHER, PARENT, ROOT, Repo, url
 from tests.test_message import put_in

@@ -15,14 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from ampcommit.ampcli import Amp
+from ampcommit.amp.ampcli import Amp
+from ampcommit.amp.sources import Sources
+from ampcommit.amp.store import Store, path_of
+from ampcommit.amp.wire import page
 from ampcommit.ledger import Ledger
 from ampcommit.record import ThreadId
 from ampcommit.resolved import Resolved
-from ampcommit.sources import Sources
-from ampcommit.store import Store, path_of
 from ampcommit.threads import LIMIT, Offline
-from ampcommit.wire import page
 from tests.conftest import AMP, CHILD, OTHER, PARENT
 from tests.test_record import record_of
 
@@ -404,7 +404,7 @@ def test_what_the_store_lacks_without_sqlite_is_said_once(monkeypatch: pytest.Mo
     sync(HANDED_OFF)
     assert january.exists()
     monkeypatch.setitem(sys.modules, "sqlite3", None)
-    monkeypatch.delitem(sys.modules, "ampcommit.database")
+    monkeypatch.delitem(sys.modules, "ampcommit.amp.database")
     asked = sources()
 
     assert [asked.parents_of(ThreadId(thread)) for thread in (CHILD, PARENT, OTHER)] == [[PARENT], [], None]

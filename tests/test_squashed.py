@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from ampcommit.carried import MOST
-from ampcommit.carry import find
+from ampcommit.commits.history import Range, opened
+from ampcommit.commits.squashed import Fit, Squashes
 from ampcommit.errors import SetupError
 from ampcommit.gitcmd import Git, clean
-from ampcommit.history import Range, opened
 from ampcommit.place import Place
 from ampcommit.record import Sha
 from ampcommit.settings import read_settings
-from ampcommit.squashed import Fit, Squashes
+from ampcommit.verbs.carry import find
 from tests.conftest import CHILD, OTHER, PARENT, Repo, url
 from tests.test_carry import Team
 from tests.test_changes import commit_of

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ampcommit.sshsig import (
+from ampcommit.notes.sshsig import (
     BODY_LIMIT,
     NAMESPACE,
     armoured,

@@ -2,7 +2,7 @@
 
 import uuid
 
-from ampcommit.statement import PREDICATE, statement
+from ampcommit.interchange.statement import PREDICATE, statement
 from tests.conftest import CHILD, OTHER, PARENT
 from tests.test_agent_trace import fact
 from tests.test_imported import A, B

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from ampcommit import stats as verb
 from ampcommit.errors import MisuseError, SetupError
 from ampcommit.record import Sha
-from ampcommit.show import show
-from ampcommit.stats import Stats
+from ampcommit.verbs import stats as verb
+from ampcommit.verbs.show import show
+from ampcommit.verbs.stats import Stats
 from tests.conftest import CHILD, OTHER, PARENT, Repo, url
 from tests.test_costs import money, priced
 from tests.test_noted import noted, share

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ampcommit.amp.store import Store, existing, moment_of, path_of
+from ampcommit.amp.wire import TEXT_LIMIT, Entry, Usage, page, usage
 from ampcommit.errors import SetupError
 from ampcommit.record import ThreadId
-from ampcommit.store import Store, existing, moment_of, path_of
-from ampcommit.wire import TEXT_LIMIT, Entry, Usage, page, usage
 from tests.conftest import CHILD, OTHER, PARENT
 
 Table = list[tuple[Any, ...]]
@@ -135,9 +135,8 @@ def test_a_dead_link_is_not_passed_over(tmp_path: Path) -> None:
 
 def test_sqlite_is_loaded_with_the_store() -> None:
     """Who only may look for a store does not pay for SQLite, nor needs a Python that has it."""
-    script = (
-        "import sys; from ampcommit.store import existing; existing({'HOME': '/'}, []); print('sqlite3' in sys.modules)"
-    )
+    script = "import sys; from ampcommit.amp.store import existing; "
+    script += "existing({'HOME': '/'}, []); print('sqlite3' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True)
 
     assert done.stdout == "False\n"
@@ -399,8 +398,8 @@ def test_order_and_pages_make_no_difference(entries: list[Entry], data: st.DataO
 
 TAKE = """
 import json, sys
-from ampcommit.store import Store
-from ampcommit.wire import page
+from ampcommit.amp.store import Store
+from ampcommit.amp.wire import page
 def entries(number):
     said = [{"id": f"T-01a1f7e3-a0f0-741a-b744-{n:012x}", "creatorUserID": f"user_{n % 7}", "title": f"Title {n}",
              "mainThreadID": f"T-01a1f7e3-a0f0-741a-b744-{n // 10 * 10:012x}",

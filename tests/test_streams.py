@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ampcommit.streams import heard_or_not
+from ampcommit.render.streams import heard_or_not
 from tests.conftest import OTHER, Repo
 
 AMPCOMMIT = f'ampcommit() {{ "{sys.executable}" -P -m ampcommit "$@"; }}; '

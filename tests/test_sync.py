@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 from pytest_httpx import HTTPXMock
 
+from ampcommit.amp.exchange import Patience
+from ampcommit.amp.usage import text_of
 from ampcommit.errors import MisuseError, RemoteError, SetupError
-from ampcommit.exchange import Patience
-from ampcommit.sync import Asked, Synced, sync
-from ampcommit.usage import text_of
+from ampcommit.verbs.sync import Asked, Synced, sync
 from tests.conftest import command
 from tests.server import Reply, Request, Workspace, data
 
@@ -616,7 +616,7 @@ def test_an_interrupt_keeps_what_came(amp: Workspace, sealed: Path) -> None:
 def test_memory_does_not_grow_with_the_number_of_threads(amp: Workspace, sealed: Path) -> None:
     """One page is held at a time: ten times the threads take hardly more memory."""
     code = (
-        "import os, resource, sys; from ampcommit.sync import Asked, sync; sync(Asked(usage=False), os.environ); "
+        "import os, resource, sys; from ampcommit.verbs.sync import Asked, sync; sync(Asked(usage=False), os.environ); "
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
     used = []

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from ampcommit.commits.history import opened
+from ampcommit.commits.touched import present, touched
 from ampcommit.errors import SetupError
 from ampcommit.gitcmd import Git
-from ampcommit.history import opened
 from ampcommit.place import Place
 from ampcommit.record import Sha
-from ampcommit.touched import present, touched
 from tests.conftest import Repo
 
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from ampcommit.carried import Carry
 from ampcommit.ledger import Ledger
-from ampcommit.noted import Line, Shelf
+from ampcommit.notes.noted import Line, Shelf
+from ampcommit.notes.shared import OVERSIZE, REF, REMOTES
+from ampcommit.notes.traced import CARRY, Facts, Kept, Step, Trace, believed, best, read, traced
 from ampcommit.record import Sha, canonical
 from ampcommit.rewritten import MOST
-from ampcommit.shared import OVERSIZE, REF, REMOTES
-from ampcommit.traced import CARRY, Facts, Kept, Step, Trace, believed, best, read, traced
 from tests.conftest import CHILD, OTHER, PARENT, Repo, learned
 from tests.test_noted import Entry, here, noted, share
 from tests.test_record import record_of

@@ -11,9 +11,9 @@ import pytest
 
 from ampcommit import shim
 from ampcommit.gitcmd import Git
-from ampcommit.install import status
-from ampcommit.scratch import Scratch, scratch
-from ampcommit.trial import AT_WORK, LINKED, tried
+from ampcommit.setup.scratch import Scratch, scratch
+from ampcommit.verbs.install import status
+from ampcommit.verbs.trial import AT_WORK, LINKED, tried
 from tests.conftest import PARENT, Repo
 
 Copy = Callable[[], Scratch]

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from ampcommit import ampcli
+from ampcommit.amp import ampcli
 from ampcommit.files import Lock
 from ampcommit.gitcmd import Git
-from ampcommit.install import install
 from ampcommit.place import Place
 from ampcommit.record import Finding
-from ampcommit.upkeep import FRESH, upkeep
+from ampcommit.verbs.install import install
+from ampcommit.verbs.upkeep import FRESH, upkeep
 from tests.conftest import CHILD, OTHER, PARENT, Repo, url
 
 Enter = Callable[[str], None]

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from ampcommit.amp.store import Store
 from ampcommit.errors import SetupError
-from ampcommit.store import Store
 from tests.test_store import NOW, YESTERDAY, at, cost, due, path, price, store, tables, thread, told
 
 __all__ = ["path", "store"]  # fixtures

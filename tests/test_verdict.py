@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ampcommit.gate.verdict import COUNTS, Report, Verdict
 from ampcommit.record import Finding, Sha, ThreadId
-from ampcommit.verdict import COUNTS, Report, Verdict
 from tests.conftest import CHILD, PARENT
 
 relaxed = settings(deadline=None, database=None)

@@ -12,11 +12,11 @@ from typing import TypedDict, Unpack
 
 import pytest
 
+from ampcommit.commits.history import History
 from ampcommit.errors import AmpcommitError, LedgerError, MisuseError, PolicyError, SetupError
-from ampcommit.history import History
-from ampcommit.ranges import Asked, everything, listed, named, surrounding
-from ampcommit.verdict import Report, Verdict
-from ampcommit.verify import BATCH, commits
+from ampcommit.gate.ranges import Asked, everything, listed, named, surrounding
+from ampcommit.gate.verdict import Report, Verdict
+from ampcommit.verbs.verify import BATCH, commits
 from tests.conftest import CHILD, OTHER, PARENT, Repo, url
 from tests.test_verify_message import COAUTHOR, LINK, LINKED, REVERT, SUBJECT, VERDICTS
 

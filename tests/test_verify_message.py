@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from ampcommit.errors import MisuseError, PolicyError, SetupError
-from ampcommit.verdict import Report, Verdict
-from ampcommit.verify_message import message
+from ampcommit.gate.verdict import Report, Verdict
+from ampcommit.verbs.verify_message import message
 from tests.conftest import CHILD, OTHER, PARENT, Repo, url
 
 SUBJECT = "Add the parser"

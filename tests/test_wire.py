@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ampcommit import wire
+from ampcommit.amp import wire
 from ampcommit.errors import RemoteError
 from ampcommit.record import ThreadId
 from tests.conftest import CHILD, OTHER, PARENT

@@ -1,0 +1,1 @@
+"""Commits in bulk, as git tells of them."""

@@ -1,0 +1,1 @@
+"""Forges and CI systems: their pages, their requests, what they ask to be checked."""

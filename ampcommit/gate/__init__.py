@@ -1,0 +1,1 @@
+"""What `verify` judges: which commits, by which policy, on what evidence."""

@@ -1,0 +1,1 @@
+"""Facts about commits in the formats of other programs."""

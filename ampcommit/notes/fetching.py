@@ -1,0 +1,56 @@
+"""The line of git's configuration that lets `git fetch` bring the notes of a remote."""
+
+import os
+
+from ampcommit.notes.remotes import tracking
+from ampcommit.notes.shared import REF, REMOTES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ampcommit.gitcmd import Git
+
+# A pattern, though it stands for one ref: git refuses to fetch anything from a remote that lacks a ref named outright,
+# and a remote has these notes only once somebody shared. The star is where pruning finds nobody else's refs.
+_STAR = "refs/notes*/"
+
+
+def refspec(remote: str) -> str:
+    """Return the refspec that fetches the notes of *remote* into a ref of their own."""
+    return f"+{REF}:{tracking(remote)}".replace("refs/notes/", _STAR)
+
+
+def fetch_from(git: "Git", remote: str) -> bool:
+    """
+    Let `git fetch` bring the notes of *remote*; say whether it does now.
+
+    One that is an address, or has no fetch refspec of its own, stays as it is: `share` fetches from it anyway.
+    """
+    wanted = refspec(remote)
+    present = _asked(git, "config", "--get-all", f"remote.{remote}.fetch") if remote else []
+    if not present:
+        return False
+    if wanted not in present:
+        git("config", "--local", "--add", f"remote.{remote}.fetch", wanted)
+    return True
+
+
+def fetch_no_more(git: "Git") -> None:
+    """Take our refspec out of every remote of this clone."""
+    for key, value in _ours(git):
+        git("config", "--local", "--fixed-value", "--unset-all", key, value)
+
+
+def fetched_from(git: "Git") -> list[str]:
+    """Return the remotes whose notes `git fetch` brings."""
+    return [key[len("remote.") : -len(".fetch")] for key, _ in _ours(git)]
+
+
+def _ours(git: "Git") -> list[tuple[str, str]]:
+    start = f"+{REF}:{REMOTES}".replace("refs/notes/", _STAR)  # the rest is a name, which may be an old one
+    entries = (e.partition("\n") for e in _asked(git, "config", "--local", "--get-regexp", r"^remote\..*\.fetch$"))
+    return list(dict.fromkeys((key, value) for key, _, value in entries if value.startswith(start)))
+
+
+def _asked(git: "Git", *args: str) -> list[str]:
+    """Return the values that `git config` has, none where there are none."""
+    return os.fsdecode(git(args[0], "-z", *args[1:], ok=(0, 1))).split("\0")[:-1]

@@ -1,0 +1,1 @@
+"""What the user sees: for people, for programs and for CI systems."""

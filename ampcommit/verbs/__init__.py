@@ -1,0 +1,1 @@
+"""What a command does: each returns data and shows nothing."""
