@@ -3,9 +3,11 @@
 import gc
 import io
 import ipaddress
+import itertools
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import socket
@@ -32,6 +34,14 @@ _FOREIGN: tuple[str, ...] = ("GIT_", "AMP", "AGENT", "AI_AGENT", "XDG_", "CLAUDE
 _FOREIGN += ("GITHUB_", "GITLAB_", "CI", "BUILDKITE", "PRE_COMMIT")
 
 
+THOROUGH = bool(os.environ.get("AMPCOMMIT_TESTS_THOROUGH"))
+
+
+def examples(count: int) -> int:
+    """Return how many examples to try where each starts processes: *count* if time does not matter, else a quarter."""
+    return count if THOROUGH else count // 4
+
+
 def url(thread: str) -> str:
     """Return the canonical link of *thread*."""
     return f"https://ampcode.com/threads/{thread}"
@@ -43,10 +53,21 @@ def _interruptible() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.fixture(autouse=True)
-def sealed(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Cut the test off from the machine it runs on; return its empty home."""
-    home = tmp_path_factory.mktemp("home")
+_NUMBERS = itertools.count()
+
+
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty folder of the test's own; pytest's lists all there are to find its number, which takes minutes."""
+    name = re.sub(r"\W", "_", request.node.name)[:30]
+    return tmp_path_factory.mktemp(f"{name}{next(_NUMBERS)}", numbered=False)
+
+
+CONFIG = "[user]\n\tname = T\n\temail = t@example.com\n[init]\n\tdefaultBranch = main\n[gc]\n\tauto = 0\n"
+
+
+def _sealed(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    home = tmp_path_factory.mktemp(f"home{next(_NUMBERS)}", numbered=False)
     for name in [name for name in os.environ if name.startswith(_FOREIGN)]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
@@ -55,10 +76,14 @@ def sealed(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("GIT_AUTHOR_DATE", "1500000000 +0000")
     monkeypatch.setenv("GIT_COMMITTER_DATE", "1500000000 +0000")
     monkeypatch.setenv("NO_COLOR", "1")
-    (home / ".gitconfig").write_text(
-        "[user]\n\tname = T\n\temail = t@example.com\n[init]\n\tdefaultBranch = main\n[gc]\n\tauto = 0\n"
-    )
+    (home / ".gitconfig").write_text(CONFIG)
     return home
+
+
+@pytest.fixture(autouse=True)
+def sealed(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Cut the test off from the machine it runs on; return its empty home."""
+    return _sealed(tmp_path_factory, monkeypatch)
 
 
 @pytest.fixture(autouse=True)
@@ -110,20 +135,84 @@ class Repo:
         return self("log", "-1", "--format=%(trailers:key=Amp-Thread-ID,valueonly,unfold)").splitlines()
 
 
+class Patterns:
+    """An empty repository and one with hooks, as `git init` and `install` make them, to be copied by many tests."""
+
+    def __init__(self, folder: Path) -> None:
+        from ampcommit import shim
+        from ampcommit.verbs import install
+
+        self.empty, self.installed = folder / "empty", folder / "installed"
+        for path in (self.empty, self.installed):
+            subprocess.run(["git", "init", "-q", str(path)], check=True)
+        install.install(str(self.installed))
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        assert not any(bytes(folder) in path.read_bytes() for path in files), "what names its place is of no other"
+        self._hooks = shim.HOOKS
+        self._seen = self._what_install_sees(self.empty)
+
+    def put_hooks_into(self, path: Path) -> bool:
+        """Copy what `install` made, unless it might make something else here; say whether that was done."""
+        if self._what_install_sees(path) != self._seen:
+            return False
+        for name in self._hooks:
+            shutil.copy(self.installed / ".git" / "hooks" / name, path / ".git" / "hooks")
+        shutil.copytree(self.installed / ".git" / "ampcommit", path / ".git" / "ampcommit")
+        return True
+
+    def _what_install_sees(self, path: Path) -> tuple[object, ...]:
+        configs = (Path.home() / ".gitconfig", path / ".git" / "config")
+        environ = {name: value for name, value in os.environ.items() if name == "PATH" or name.startswith(_FOREIGN)}
+        folders = (path, path / ".git", path / ".git" / "hooks")
+        return environ, [config.read_bytes() for config in configs], [sorted(os.listdir(folder)) for folder in folders]
+
+
+@pytest.fixture(scope="session")
+def _patterns(tmp_path_factory: pytest.TempPathFactory) -> Patterns:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        _sealed(tmp_path_factory, monkeypatch)
+        return Patterns(tmp_path_factory.mktemp("patterns", numbered=False))
+
+
+def _copied(source: str, target: str) -> None:
+    """Copy a file with its mode; git's samples, which nobody writes to, get another name instead."""
+    if source.endswith(".sample"):
+        os.link(source, target)
+    else:
+        shutil.copy(source, target)
+
+
 @pytest.fixture
-def repo(tmp_path: Path) -> Repo:
+def repo(tmp_path: Path, _patterns: Patterns) -> Repo:
     """An empty repository without hooks."""
-    path = tmp_path / "repo"
-    subprocess.run(["git", "init", "-q", str(path)], check=True)
-    return Repo(path)
+    return Repo(Path(shutil.copytree(_patterns.empty, tmp_path / "repo", copy_function=_copied)))
 
 
 @pytest.fixture
-def installed(repo: Repo) -> Repo:
+def installed(repo: Repo, _patterns: Patterns) -> Repo:
     """An empty repository with the fast hooks in place."""
-    from ampcommit.verbs import install
+    if not _patterns.put_hooks_into(repo.path):
+        from ampcommit.verbs import install
 
-    install.install(str(repo.path))
+        install.install(str(repo.path))
+    return repo
+
+
+_MADE: dict[tuple[object, ...], Path] = {}
+
+
+def once(repo: Repo, make: Callable[..., object], *args: object) -> Repo:
+    """Let the new *repo* be as `make(repo, *args)` leaves one; what that made the first time is copied later on."""
+    made = _MADE.get((make, *args))
+    if made is not None:
+        shutil.rmtree(repo.path)
+        shutil.copytree(made, repo.path, symlinks=True)
+        repo("update-index", "-q", "--refresh")  # the times of files are others
+        return repo
+    make(repo, *args)
+    files = [path for path in repo.path.rglob("*") if path.is_file()]
+    assert not any(bytes(repo.path) in path.read_bytes() for path in files), "what names its place is of no other"
+    _MADE[make, *args] = Path(shutil.copytree(repo.path, repo.path.with_name("made once"), symlinks=True))
     return repo
 
 

@@ -26,7 +26,7 @@ from ampcommit.place import Place
 from ampcommit.record import Sha, ThreadId
 from ampcommit.rules import unique
 from ampcommit.verbs import verify
-from tests.conftest import OTHER, PARENT, Repo, url
+from tests.conftest import OTHER, PARENT, Repo, examples, once, url
 
 U = url(PARENT)
 LINK = f"Amp-Thread-ID: {U}"
@@ -455,7 +455,7 @@ def test_every_situation_of_a_text_is_among_them() -> None:
     assert sum(plain_trailers(text) is None for text in seen.texts) > 30
 
 
-@settings(relaxed, max_examples=60)
+@settings(relaxed, max_examples=examples(60))
 @given(many)
 @example([(b"a\n\nAmp-Thread-ID:", b""), (b"", b""), (b"\n", b"")])
 @example([(f"s\n\n{LINK}\n\nConflicts:\n\tf\n\n\tg\n".encode(), b"")])
@@ -549,7 +549,7 @@ def fork(repo: Repo) -> Repo:
 @pytest.fixture
 def forked(repo: Repo) -> Repo:
     """A repository with two branches."""
-    return fork(repo)
+    return once(repo, fork)
 
 
 def merged(repo: Repo, *options: str) -> str:

@@ -7,14 +7,14 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
 from ampcommit import shim
 from ampcommit.ledger import Ledger
 from ampcommit.verbs import install
-from tests.conftest import AMP, CHILD, OTHER, PARENT, Repo, url
+from tests.conftest import AMP, CHILD, OTHER, PARENT, Repo, once, url
 
 Enter = Callable[[str], None]
 Record = dict[str, Any]
@@ -1030,17 +1030,23 @@ def test_a_message_of_more_than_we_look_at_passes_with_a_word(installed: Repo, a
 class Workshop:
     """Two branches: `main` moved on by one commit, `topic` holds two commits of a person, or of another thread."""
 
-    def __init__(self, repo: Repo, link: str | None) -> None:
+    def __init__(self, repo: Repo) -> None:
         self.repo = repo
         self.said = b""
-        link_args = ["-m", link] if link else []
-        self._commit("base", "-m", "Begin the parser", *link_args)
-        repo("checkout", "-q", "-b", "topic")
-        self._commit("one", "-m", "Add the scanner", *link_args)
-        self._commit("two", "-m", "Add the printer", *link_args)
-        repo("checkout", "-q", "main")
-        self._commit("three", "-m", "Add the reader", *link_args)
         self.before = len(records(repo))
+
+    @classmethod
+    def of(cls, repo: Repo, link: str | None) -> Self:
+        """Make the branches in an empty repository."""
+        workshop = cls(repo)
+        link_args = ["-m", link] if link else []
+        workshop._commit("base", "-m", "Begin the parser", *link_args)
+        repo("checkout", "-q", "-b", "topic")
+        workshop._commit("one", "-m", "Add the scanner", *link_args)
+        workshop._commit("two", "-m", "Add the printer", *link_args)
+        repo("checkout", "-q", "main")
+        workshop._commit("three", "-m", "Add the reader", *link_args)
+        return cls(repo)
 
     def _commit(self, name: str, *args: str) -> None:
         put(self.repo.path / name, f"{name}\n", 0o644)
@@ -1059,6 +1065,11 @@ class Workshop:
     def threads(self) -> list[str]:
         """Return every link that any commit on this branch carries."""
         return self.repo("log", "--format=%(trailers:key=Amp-Thread-ID,valueonly,separator=%x20)").split()
+
+
+def begun(repo: Repo, link: str | None) -> Workshop:
+    """Return a workshop in an empty repository with our hooks."""
+    return Workshop(once(repo, Workshop.of, link))
 
 
 SEQUENCE = "GIT_SEQUENCE_EDITOR=\"sed -i '{}'\" git rebase -q -i main topic"
@@ -1102,7 +1113,7 @@ def test_other_peoples_commits_are_not_stamped_with_the_thread_at_work(
     installed: Repo, agent: Enter, script: str, link: str | None
 ) -> None:
     """While git replays commits nothing is refused, and nobody's commit gets the thread that moves it (E23)."""
-    workshop = Workshop(installed, link)
+    workshop = begun(installed, link)
     agent(CHILD)
     workshop.play(script)
 
@@ -1116,7 +1127,7 @@ SPEAKING = [name for name in REPLAYS if "reword" in name or "amend" in name or "
 @pytest.mark.parametrize("name", SPEAKING)
 def test_a_person_is_not_asked_for_links_while_git_replays_commits(installed: Repo, name: str) -> None:
     """Nobody has to link old commits in order to move them, though commit-msg speaks for some of these."""
-    workshop = Workshop(installed, None)
+    workshop = begun(installed, None)
     workshop.play(REPLAYS[name])
 
     assert (workshop.threads(), records(installed)) == ([], [])
@@ -1125,7 +1136,7 @@ def test_a_person_is_not_asked_for_links_while_git_replays_commits(installed: Re
 @pytest.mark.parametrize("script", [SEQUENCE.format("1s/^pick/reword/"), "git rebase -q main topic"])
 def test_a_moved_commit_is_recorded_from_its_own_link(installed: Repo, agent: Enter, script: str) -> None:
     """The new ids of another thread's commits are recorded for that thread, as the message's claim (F08)."""
-    workshop = Workshop(installed, LINK)
+    workshop = begun(installed, LINK)
     agent(CHILD)
     workshop.play(script)
     new = records(installed)[workshop.before :]
@@ -1145,7 +1156,7 @@ NO_COMMIT = {
 @pytest.mark.parametrize("script", NO_COMMIT.values(), ids=NO_COMMIT)
 def test_where_git_fires_no_hook_nothing_is_recorded(installed: Repo, agent: Enter, script: str) -> None:
     """What does not go through `git commit` leaves the ledger as it was, sound."""
-    workshop = Workshop(installed, LINK)
+    workshop = begun(installed, LINK)
     agent(CHILD)
     workshop.play(script)
 
@@ -1154,7 +1165,7 @@ def test_where_git_fires_no_hook_nothing_is_recorded(installed: Repo, agent: Ent
 
 def test_a_rebase_inside_a_thread_gives_no_advice_about_other_peoples_commits(installed: Repo, agent: Enter) -> None:
     """Amending in the middle of a rebase is no way out of anything, so nothing of the kind is said."""
-    workshop = Workshop(installed, None)
+    workshop = begun(installed, None)
     agent(CHILD)
     workshop.play("git rebase -q main topic")
 
@@ -1168,7 +1179,7 @@ def test_after_a_single_pick_inside_a_thread_one_line_says_how_to_link_it(
     installed: Repo, agent: Enter, script: str
 ) -> None:
     """A revert and a cherry-pick are commits of the agent that git does not let us link; the advice works."""
-    workshop = Workshop(installed, None)
+    workshop = begun(installed, None)
     agent(CHILD)
     workshop.play(script)
 
@@ -1192,7 +1203,7 @@ def test_a_quoted_link_in_a_revert_is_not_its_own(installed: Repo, agent: Enter)
 
 def test_a_merge_inside_a_thread_is_linked(installed: Repo, agent: Enter) -> None:
     """A merge commit is a commit of the thread that merges (E27)."""
-    workshop = Workshop(installed, None)
+    workshop = begun(installed, None)
     agent(CHILD)
     workshop.play("git merge -q --no-ff topic")
 
@@ -1201,7 +1212,7 @@ def test_a_merge_inside_a_thread_is_linked(installed: Repo, agent: Enter) -> Non
 
 def test_a_merge_by_a_person_needs_no_link(installed: Repo) -> None:
     """A merge is exempt, and nothing is said about it (E27)."""
-    workshop = Workshop(installed, None)
+    workshop = begun(installed, None)
     workshop.play("git merge -q --no-ff topic")
 
     assert workshop.said == b""
@@ -1211,7 +1222,7 @@ def test_a_merge_by_a_person_needs_no_link(installed: Repo) -> None:
 @pytest.mark.parametrize("end", ["git commit -q --no-edit", "git merge --continue"])
 def test_a_merge_with_conflicts_is_linked_and_recorded(installed: Repo, agent: Enter, end: str) -> None:
     """Where the agent settled a conflict, the merge is recorded with both parents (E28)."""
-    workshop = Workshop(installed, None)
+    workshop = begun(installed, None)
     agent(CHILD)
     workshop.play(f"{MERGED}; {end}")
     record = sound(installed)
@@ -1222,7 +1233,7 @@ def test_a_merge_with_conflicts_is_linked_and_recorded(installed: Repo, agent: E
 
 def test_a_commit_after_a_merge_is_not_given_the_merges_note(installed: Repo, agent: Enter) -> None:
     """Git fires no post-commit for a merge; what commit-msg noted of it fits no later commit."""
-    workshop = Workshop(installed, None)
+    workshop = begun(installed, None)
     agent(CHILD)
     workshop.play("git merge -q --no-ff topic")
     record = committed(installed, "-n", "-m", "Add the parser", "-m", f"Amp-Thread-ID: {url(CHILD)}")
@@ -1232,7 +1243,7 @@ def test_a_commit_after_a_merge_is_not_given_the_merges_note(installed: Repo, ag
 
 def test_a_squash_merge_is_one_commit_of_the_thread_that_makes_it(installed: Repo, agent: Enter) -> None:
     """The links of the squashed commits stand indented in the text and do not count (P50)."""
-    workshop = Workshop(installed, LINK)
+    workshop = begun(installed, LINK)
     agent(CHILD)
     workshop.play("git merge -q --squash topic; git commit -q --no-edit")
 

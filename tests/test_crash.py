@@ -21,7 +21,7 @@ from ampcommit import shim
 from ampcommit.files import Lock
 from ampcommit.ledger import Ledger, digest
 from ampcommit.verbs import install
-from tests.conftest import OTHER, PARENT, Repo
+from tests.conftest import OTHER, PARENT, THOROUGH, Repo
 from tests.test_commits import FAILURES, Enter, Failure, failed, put, sh
 from tests.test_ledger import another, child, intact, sha
 
@@ -282,7 +282,8 @@ ERRORS = {
 def test_any_system_call_may_fail(installed: Repo, agent: Enter, start: Start) -> None:
     """C08, C17: whichever call of an append the system refuses, the commit is made, and the old lines stay."""
     agent(PARENT)
-    outcomes = swept(installed, start, lambda point: ERRORS.get(point.name, ["error=EIO"]))
+    kinds = None if start == LATER or THOROUGH else 1  # what else a call may say is tried where most commits begin
+    outcomes = swept(installed, start, lambda point: ERRORS.get(point.name, ["error=EIO"])[:kinds])
 
     assert {"recorded", "not recorded"} <= outcomes
 
@@ -458,6 +459,10 @@ def test_no_other_descriptor_can_drop_the_lock(tmp_path: Path) -> None:
 # --- C01, C07: many at once, and killed at any moment
 
 
+KILLS, PARTS = (25, 12) if THOROUGH else (8, 4)
+"""How often the commits of a work tree are killed, and how many are made in each, where many are at work."""
+
+
 def moments(longest: float) -> Iterator[float]:
     """Yield times between 0 and *longest* for ever, spread as evenly as can be, neighbours far apart."""
     for number in itertools.count():
@@ -491,7 +496,7 @@ def test_a_hundred_writers_killed_at_any_moment(tmp_path: Path) -> None:
     assert len(reported) + 1 <= count <= len(reported) + 1 + 100
 
 
-def test_a_hundred_commits_killed_at_any_moment(installed: Repo, agent: Enter) -> None:
+def test_commits_killed_at_any_moment(installed: Repo, agent: Enter) -> None:
     """C07: of four work trees in which git and its hooks are killed again and again, no reported commit is missing."""
     agent(PARENT)
     begun = time.perf_counter()
@@ -507,7 +512,7 @@ def test_a_hundred_commits_killed_at_any_moment(installed: Repo, agent: Enter) -
                 made.append(tree.head())
             else:
                 kills += 1
-            if kills == 25:
+            if kills == KILLS:
                 break
         assert finished(thread, tree.path, 60)
         return [*made, tree.head()]
@@ -540,10 +545,11 @@ def finished(thread: str, path: Path, moment: float) -> bool:
 
 
 def test_sixteen_work_trees_lose_nothing(installed: Repo, agent: Enter) -> None:
-    """C01: sixteen agents that commit at once, twelve times each, have each their records, all of them, each once."""
+    """C01: sixteen agents that commit at once, several times each, have each their records, all of them, each once."""
     agent(PARENT)
     installed.commit("-q", "-m", "Begin the parser")
-    loop = "for n in 1 2 3 4 5 6 7 8 9 10 11 12; do git commit -q --allow-empty -m 'Add part '$n || exit; done"
+    parts = " ".join(map(str, range(PARTS)))
+    loop = f"for n in {parts}; do git commit -q --allow-empty -m 'Add part '$n || exit; done"
     running = {
         thread: subprocess.Popen(["sh", "-c", loop], cwd=path, env=at_work(thread), stderr=subprocess.PIPE)
         for thread, path in linked(installed, 16).items()
@@ -552,7 +558,9 @@ def test_sixteen_work_trees_lose_nothing(installed: Repo, agent: Enter) -> None:
     found = list(recorded(installed).values())[1:]
 
     assert ended == [(b"", 0)] * 16
-    assert Counter((record["branch"], record["thread"]) for record in found) == {(name, name): 12 for name in running}
+    assert Counter((record["branch"], record["thread"]) for record in found) == {
+        (name, name): PARTS for name in running
+    }
     assert all(record["validated"] for record in found)
 
 

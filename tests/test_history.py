@@ -20,7 +20,7 @@ from ampcommit.errors import MisuseError, SetupError
 from ampcommit.gitcmd import Git
 from ampcommit.place import Place
 from ampcommit.record import Sha
-from tests.conftest import OTHER, PARENT, Repo, url
+from tests.conftest import OTHER, PARENT, Repo, examples, once, url
 from tests.test_batch import content, fork, history, looked_at, relaxed, said, save, stand_in, written
 
 LINK = f"Amp-Thread-ID: {url(PARENT)}"
@@ -51,7 +51,7 @@ def ids(path: Path, text: str) -> list[str]:
 @pytest.fixture
 def forked(repo: Repo) -> Repo:
     """Two branches with two commits each, `main` and `side`, and a file with lines that both may change."""
-    return fork(repo)
+    return once(repo, fork)
 
 
 # Ranges.
@@ -438,7 +438,7 @@ def older(parents: list[list[int]], starts: set[int]) -> set[int]:
     return found
 
 
-@settings(relaxed, max_examples=80)
+@settings(relaxed, max_examples=examples(80))
 @given(graphs(), st.data())
 def test_each_commit_is_in_one_part(repo: Repo, graph: tuple[list[list[int]], list[int]], data: st.DataObject) -> None:
     """Whatever the history looks like and its dates say: the range is told whole, and its parts are the range."""

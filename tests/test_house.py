@@ -1,6 +1,8 @@
 """Promises of the repository itself: what hooks load, who may import whom, what docs and code say of each other."""
 
 import ast
+import functools
+import json
 import os
 import re
 import shutil
@@ -242,16 +244,30 @@ def test_the_changelog_opens_with_this_version() -> None:
     assert versions[0] == __version__
 
 
+@functools.cache
+def helps() -> dict[str, str]:
+    """Return what `--help` of every command prints, all in one process."""
+    code = (
+        "import contextlib, io, json, sys\nfrom ampcommit import cli\nsaid = {}\n"
+        "for name in sys.argv[1:]:\n"
+        "    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.suppress(SystemExit):\n"
+        "        cli.main([*name.split(), '--help'])\n"
+        "    said[name] = out.getvalue()\n"
+        "print(json.dumps(said))"
+    )
+    environ = dict(os.environ) | {"COLUMNS": "80", "TERM": "dumb", "NO_COLOR": "1"}
+    argv = [sys.executable, "-c", code, *COMMANDS]
+    done = subprocess.run(argv, env=environ, capture_output=True, text=True, check=True)
+    printed: dict[str, str] = json.loads(done.stdout)
+    return printed
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_readme_shows_the_help_of_every_command(command: str) -> None:
     """What the README says of a command is what its --help prints."""
-    environ = dict(os.environ) | {"COLUMNS": "80", "TERM": "dumb", "NO_COLOR": "1"}
-    argv = [sys.executable, "-m", "ampcommit", *command.split(), "--help"]
-    printed = subprocess.run(argv, env=environ, capture_output=True, text=True, check=True).stdout
-
     section = README.partition(f"<!-- help: {command} -->")[2].partition("<!-- /help -->")[0]
 
-    assert clean_lines(printed) == clean_lines(section.replace("```text", "").replace("```", ""))
+    assert clean_lines(helps()[command]) == clean_lines(section.replace("```text", "").replace("```", ""))
 
 
 def clean_lines(text: str) -> list[str]:

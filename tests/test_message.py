@@ -14,7 +14,7 @@ from ampcommit.call import Call
 from ampcommit.gitcmd import clean
 from ampcommit.linking import REJECTED, commit_msg
 from ampcommit.message import BLANK, Draft, Trailer, displaced, linked, plain_trailers, subject_and_body, trailers
-from tests.conftest import CHILD, OTHER, PARENT, Repo, url
+from tests.conftest import CHILD, OTHER, PARENT, Repo, examples, url
 
 U = url(PARENT)
 OURS = f"Amp-Thread-ID: {U}".encode()
@@ -158,14 +158,14 @@ def test_equal_trailers_are_equal_and_nothing_else_is() -> None:
 # What git makes of the text.
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 @given(messages(cut=False), cleanups)
 def test_it_is_what_git_stripspace_makes_of_it(text: bytes, cleanup: tuple[str, bool]) -> None:
     """The text is judged as git will store it, in every clean-up mode."""
     assert draft_of(text, cleanup).kept() == cleaned(text, cleanup)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.binary(), cleanups)
 def test_it_is_what_git_stripspace_makes_of_any_bytes(text: bytes, cleanup: tuple[str, bool]) -> None:
     """No bytes at all are cleaned otherwise than git would."""
@@ -269,7 +269,7 @@ def test_a_template_filled_in_is_a_message(text: bytes) -> None:
 # What git sees.
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 @given(messages())
 def test_git_decides_what_a_trailer_is(text: bytes) -> None:
     """Where we save the question to git, the answer is the one git would have given."""
@@ -327,7 +327,7 @@ def test_a_dash_line_above_the_scissors_does_not_hang(text: bytes) -> None:
     assert len(trailers(text, os.environ)) < 2
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 @given(messages(cut=False))
 def test_a_plain_block_is_what_git_sees(text: bytes) -> None:
     """Where the shape leaves no doubt, it is read as git would; where it leaves one, nothing is said."""
@@ -390,7 +390,7 @@ def test_a_doubt_is_left_to_git(text: bytes) -> None:
 # Where our line goes.
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(messages(), cleanups)
 def test_the_link_is_last_and_nothing_else_changed(text: bytes, cleanup: tuple[str, bool]) -> None:
     """Whatever the message, git sees our link last, the other trailers as before, and the author's bytes stay."""
@@ -404,7 +404,7 @@ def test_the_link_is_last_and_nothing_else_changed(text: bytes, cleanup: tuple[s
         assert changed.text.partition(CUT + b"#")[1:] == text.partition(CUT + b"#")[1:], "nothing goes into a diff"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(messages(), cleanups)
 def test_a_message_with_a_subject_can_always_be_linked(text: bytes, cleanup: tuple[str, bool]) -> None:
     """Only a message that is empty for git finds no place for the link."""
@@ -506,7 +506,7 @@ def test_amps_own_settings_do_not_take_a_line_away(monkeypatch: pytest.MonkeyPat
 # The same, in commits that git makes.
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=messages(), mode=st.sampled_from(["strip", "whitespace", "verbatim"]))
 def test_the_commit_has_the_link_last_and_the_other_trailers_as_without_us(repo: Repo, text: bytes, mode: str) -> None:
     """`git log` of the linked commit shows the trailers of the unlinked one, and the link behind them."""
@@ -529,7 +529,7 @@ def test_the_commit_has_the_link_last_and_the_other_trailers_as_without_us(repo:
 # The hook, over any message.
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=messages())
 def test_the_hook_links_or_refuses_and_a_second_run_changes_nothing(
     repo: Repo, monkeypatch: pytest.MonkeyPatch, agent: Callable[[str], None], text: bytes

@@ -559,7 +559,7 @@ STRANGERS = ["F08 rebase", "E24 reword", "F11 cherry-pick", "cherry-pick conflic
 @pytest.mark.parametrize("name", [*STRANGERS, "cherry-pick conflict and --continue", "revert conflict and commit"])
 def test_other_peoples_commits_get_no_link_where_refs_are_no_files(agent: Enter, tmp_path: Path, name: str) -> None:
     """E35, E23: with reftable CHERRY_PICK_HEAD is no file either; what git replays is not given the thread at work."""
-    workshop = Workshop(reftable(tmp_path), None)
+    workshop = Workshop.of(reftable(tmp_path), None)
     agent(PARENT)
     workshop.play(REPLAYS.get(name, REVERTED))
 

@@ -15,7 +15,7 @@ from ampcommit.gate.verdict import Verdict
 from ampcommit.gitcmd import Git
 from ampcommit.record import Sha
 from ampcommit.settings import FILE, Settings, read_committed
-from tests.conftest import OTHER, PARENT, Repo, url
+from tests.conftest import OTHER, PARENT, Repo, examples, url
 from tests.test_batch import LONG, SHAPES, answer, content, many, relaxed, said, verdicts, written
 from tests.test_record import record_of
 
@@ -140,7 +140,7 @@ def test_what_is_settled_at_a_glance_is_what_the_judge_says(repo: Repo, name: st
     assert (silent == 0) == ("links anywhere" in name)
 
 
-@settings(relaxed, max_examples=50)
+@settings(relaxed, max_examples=examples(50))
 @given(many, st.sampled_from(sorted(POLICIES)))
 @example([(f"x\n\n{LINK}".encode(), b"")], "limits of nothing")
 @example([(f"Add the parser\n\n{LINK}".encode(), b"")], "record")

@@ -11,7 +11,7 @@ from ampcommit.hook import main
 from ampcommit.record import Sha
 from ampcommit.verbs import install
 from ampcommit.verbs.show import show
-from tests.conftest import CHILD, OTHER, PARENT, Repo, url
+from tests.conftest import CHILD, OTHER, PARENT, Repo, once, url
 from tests.test_commits import ledger_of, put, records, rewrites, sh
 from tests.test_record import record_of
 from tests.test_rewritten import became
@@ -20,17 +20,21 @@ LATER = "1500000001 +0000"
 THREADS = {"one": PARENT, "two": OTHER, "three": PARENT}
 
 
+def branched(repo: Repo) -> None:
+    """Make a branch `topic` of three recorded commits, each with a file of its name, beside a `main` that moved on."""
+    save(repo, "base")
+    repo("checkout", "-q", "-b", "topic")
+    for name, thread in THREADS.items():
+        save(repo, name, thread)
+    repo("checkout", "-q", "main")
+    save(repo, "more")
+    repo("checkout", "-q", "topic")
+
+
 @pytest.fixture
 def topic(installed: Repo) -> Repo:
-    """A branch `topic` of three recorded commits, each with a file of its name, beside a `main` that moved on."""
-    save(installed, "base")
-    installed("checkout", "-q", "-b", "topic")
-    for name, thread in THREADS.items():
-        save(installed, name, thread)
-    installed("checkout", "-q", "main")
-    save(installed, "more")
-    installed("checkout", "-q", "topic")
-    return installed
+    """A clone in which something has been branched off."""
+    return once(installed, branched)
 
 
 @pytest.fixture
