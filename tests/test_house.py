@@ -248,10 +248,10 @@ def test_the_changelog_opens_with_this_version() -> None:
 def helps() -> dict[str, str]:
     """Return what `--help` of every command prints, all in one process."""
     code = (
-        "import contextlib, io, json, sys\nfrom ampcommit import cli\nsaid = {}\n"
+        "import contextlib, io, json, sys\nfrom ampcommit.cli.app import main\nsaid = {}\n"
         "for name in sys.argv[1:]:\n"
         "    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.suppress(SystemExit):\n"
-        "        cli.main([*name.split(), '--help'])\n"
+        "        main([*name.split(), '--help'])\n"
         "    said[name] = out.getvalue()\n"
         "print(json.dumps(said))"
     )
