@@ -1115,9 +1115,11 @@ def test_other_peoples_commits_are_not_stamped_with_the_thread_at_work(
     """While git replays commits nothing is refused, and nobody's commit gets the thread that moves it (E23)."""
     workshop = begun(installed, link)
     agent(CHILD)
+    if "fixup -c" in script and re.match(r"git version 2\.31\b", installed("version")):
+        pytest.skip("this git has no fixup -c: it came with 2.32")
     workshop.play(script)
 
-    assert {url(PARENT)} if link else set() == set(workshop.threads())
+    assert set(workshop.threads()) == ({url(PARENT)} if link else set())
     assert not [record for record in records(installed) if CHILD in record["links"]]
 
 
