@@ -56,8 +56,19 @@ def test_the_json_of_a_check(capsys: Capture) -> None:
         "path": "/x/ledger.jsonl",
         "lines": 3,
         "problems": ["line 2: not a record"],
+        "notices": [],
         "set_aside_bytes": 7,
     }
+
+
+def test_a_notice_is_no_damage(capsys: Capture) -> None:
+    """What somebody may have made up stands on stderr as a warning, and in the JSON."""
+    render_ledger.check(checked(), [HOSTILE], as_json=True)
+    out, err = capsys.readouterr()
+
+    assert json.loads(out)["notices"] == [HOSTILE]
+    assert err.startswith("warning: ")
+    assert "\x1b" not in err
 
 
 def test_records_are_printed_byte_for_byte(capfdbinary: pytest.CaptureFixture[bytes]) -> None:

@@ -23,11 +23,11 @@ app = typer.Typer(help="Look into the ledger of this clone.", no_args_is_help=Tr
 def ledger_check(as_json: AsJson = False) -> None:
     """Check that no line of the ledger was changed, removed or cut off."""
     from ampcommit.render import ledger as render
-    from ampcommit.verbs.show import ledger_of
+    from ampcommit.verbs.check import check
 
-    report = ledger_of(os.environ).check()
+    report, notices = check(os.environ)
     with heard_or_not():
-        render.check(report, as_json=as_json)
+        render.check(report, notices, as_json=as_json)
     raise typer.Exit(4 if report.problems else 0)
 
 

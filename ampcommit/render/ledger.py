@@ -11,7 +11,7 @@ from ampcommit.render.paper import Paper, print_json, warnings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ampcommit.ledger import Report as Checked
     from ampcommit.verbs.export import Export
@@ -35,8 +35,9 @@ _LINES = {
 }
 
 
-def check(found: "Checked", *, as_json: bool) -> None:
-    """Show what `ledger check` found."""
+def check(found: "Checked", notices: "Sequence[str]" = (), *, as_json: bool) -> None:
+    """Show what `ledger check` found; *notices* are what somebody should know who does not find it damaged."""
+    warnings(terminal(notice, 1000) for notice in notices)
     if as_json:
         problems = list(found.problems)
         print_json(
@@ -45,6 +46,7 @@ def check(found: "Checked", *, as_json: bool) -> None:
                 "path": found.path,
                 "lines": found.count,
                 "problems": problems,
+                "notices": list(notices),
                 "set_aside_bytes": found.aside,
             }
         )
