@@ -24,6 +24,13 @@ def _boolean(value: str) -> bool:
     raise ValueError("must be true or false")
 
 
+def _boolean_of_git(value: str) -> bool:
+    number = value.lstrip("+-")
+    if number.isascii() and number.isdigit():
+        return bool(number.strip("0"))
+    return _boolean(value)
+
+
 def _count(value: str) -> int:
     if not (value.isascii() and value.isdigit() and len(value) < 7):
         raise ValueError("must be a number")
@@ -77,7 +84,7 @@ CLONE_BY_NAME: "dict[str, tuple[str, Callable[[str], object], object]]" = {
     "resolve": ("resolve", _choice("background", "never"), "background"),
     "amp": ("amp", str, ""),
     "shareremote": ("shareRemote", str, ""),
-    "sign": ("sign", str, ""),
+    "sign": ("sign", _boolean_of_git, False),
     "forge": ("forge", _choice("github", "gitlab"), ""),
 }
 """Settings of one clone: a cloned repository must not be able to set them, so `.ampcommit` does not count."""
@@ -86,6 +93,6 @@ CLONE_BY_NAME: "dict[str, tuple[str, Callable[[str], object], object]]" = {
 def understood(key: str, value: str | None) -> object:
     """Return what *value* (None: the key stands alone) means for *key*; a `ValueError` says what it must be."""
     read = (BY_NAME.get(key) or CLONE_BY_NAME[key])[1]
-    if value is None and read is not _boolean:
+    if value is None and read not in (_boolean, _boolean_of_git):
         raise ValueError("needs a value")
     return read("true" if value is None else value)  # a key alone is git's way to say yes

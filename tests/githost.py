@@ -10,6 +10,7 @@ from typing import Self
 
 import pytest
 
+from ampcommit.carried import Carry
 from ampcommit.ledger import Ledger
 from ampcommit.record import Record
 from ampcommit.resolved import Resolved
@@ -46,7 +47,7 @@ class Hub(Repo):
         return self("notes", "--ref=ampcommit", "show", commit).splitlines()
 
 
-def keep(repo: Repo, entries: Sequence[Record | Rewrite | Resolved]) -> Ledger:
+def keep(repo: Repo, entries: Sequence[Carry | Record | Rewrite | Resolved]) -> Ledger:
     """Append *entries* to the ledger of *repo*."""
     folder = repo.path / (".git" if (repo.path / ".git").exists() else "") / "ampcommit"
     folder.mkdir(exist_ok=True)

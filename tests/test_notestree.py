@@ -190,14 +190,17 @@ def test_what_is_no_note_is_kept(repo: Repo) -> None:
     assert written(repo, [one, tree]) == written(repo, [tree, one])
 
 
-def test_a_name_that_no_git_takes_stays_with_who_has_it(repo: Repo) -> None:
-    """Nobody can break everybody's sharing by a name such as `.git` in the tree; their commit keeps it."""
+@pytest.mark.parametrize("name", [".git", ".GIT", "git~1", "a:b"])
+def test_a_name_that_no_git_takes_is_dropped(repo: Repo, name: str) -> None:
+    """Nobody can break everybody's sharing by a name such as `.git`, wherever it comes from; all else stays."""
     inner = repo("mktree", stdin=f"100644 blob {blob(repo, b'x')}\tconfig\n".encode())
-    evil = repo("mktree", stdin=f"040000 tree {inner}\t.git\n100644 blob {blob(repo, b'x')}\tfine\n".encode())
+    fine = f"100644 blob {blob(repo, b'x')}\tfine\n"
+    evil = repo("mktree", stdin=f"040000 tree {inner}\t{name}\n{fine}".encode())
     ours = tree_of(repo, {A: b"a\n"})
 
     assert files(repo, written(repo, [ours, evil])).keys() == {A, "fine"}
-    assert ".git/config" in files(repo, written(repo, [evil, ours]))
+    assert files(repo, written(repo, [evil, ours])).keys() == {A, "fine"}
+    assert files(repo, written(repo, [evil])).keys() == {"fine"}
 
 
 def test_a_note_goes_before_what_is_none(repo: Repo) -> None:

@@ -73,6 +73,17 @@ def test_the_records_of_what_is_pushed_arrive(repo: Repo, server: Repo) -> None:
     assert server("rev-parse", "main") == repo.head()
 
 
+def test_what_an_amended_commit_was_goes_with_it(repo: Repo, server: Repo) -> None:
+    """A check of an amended and rebased commit finds the records of what it was made of, and those of no other."""
+    first = repo.head()
+    repo("commit", "-q", "--amend", "--allow-empty", "-m", "Add the better parser")
+    amended = repo.head()
+    repo.commit("-q", "-m", "Add the printer")
+
+    assert push(repo, "origin", f"{amended}:refs/heads/main") == ""
+    assert shared(server) == {first, amended}
+
+
 @pytest.mark.parametrize("name", ["topic", "it's 日本"])
 def test_several_refs_and_tags_are_one_push(repo: Repo, server: Repo, name: str) -> None:
     """Branches, tags, what they hold, and revisions with words in them: all of it counts."""

@@ -67,6 +67,13 @@ def test_how_remotes_stand(capsys: pytest.CaptureFixture[str]) -> None:
     }
 
 
+def test_what_stays_here_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """What keeps records from being shared stands on stderr, however many remotes there are."""
+    render_share.standings([Standing("x", 1, 0, ["odd \x1b"]), Standing("y", 1, 0, ["odd \x1b"])], as_json=False)
+
+    assert capsys.readouterr().err == "warning: odd \\x1b\n"
+
+
 def plan(*, signed: bool = False) -> Plan:
     """Return what would go out."""
     return Plan("origin", [(A, b"\xff\x1b[2J"), (A, b"{}")], ["odd"], signed=signed)

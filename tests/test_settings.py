@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ampcommit.errors import GitError, PolicyError
 from ampcommit.gitcmd import Git
-from ampcommit.policy import KEYS
+from ampcommit.policy import KEYS, understood
 from ampcommit.settings import (
     CONFIG,
     DEFAULT,
@@ -275,7 +275,7 @@ def test_an_unknown_key_is_never_passed_over_in_silence(here: Repo, source: str)
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("resolve", "never"), ("amp", "/opt/amp"), ("shareRemote", "x"), ("sign", "x"), ("forge", "gitlab")],
+    [("resolve", "never"), ("amp", "/opt/amp"), ("shareRemote", "x"), ("sign", "true"), ("forge", "gitlab")],
 )
 def test_a_cloned_repository_cannot_set_up_the_clone(here: Repo, key: str, value: str) -> None:
     """What concerns one clone alone is ignored in the file with a warning, and fine in git's configuration."""
@@ -289,7 +289,7 @@ def test_a_cloned_repository_cannot_set_up_the_clone(here: Repo, key: str, value
     assert (found.problems, len(found.warnings)) == ([], 1)
     assert key.lower() in found.warnings[0]
     assert read().problems + read().warnings == []
-    assert read().clone[key] == value
+    assert read().clone[key] == understood(key.lower(), value)
 
 
 def test_a_setting_of_the_clone_that_cannot_be_used_is_said(here: Repo) -> None:

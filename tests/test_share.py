@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from ampcommit.carried import Carry
 from ampcommit.errors import MisuseError, RemoteError, SetupError
 from ampcommit.files import Lock
 from ampcommit.gitcmd import Git, clean
 from ampcommit.ledger import Ledger
 from ampcommit.notes import sshsig
+from ampcommit.notes.heads import START
 from ampcommit.notes.shared import REF, Notes, publishable, unite
 from ampcommit.notes.signing import own_key, sign
 from ampcommit.place import Place
@@ -28,6 +30,8 @@ from ampcommit.verbs.share import planned, remote_of, share, standings
 from tests.conftest import CHILD, OTHER, ROOT, Repo, command, learned
 from tests.githost import Hub, keep
 from tests.test_shared import A, B, C, record, rewrite
+
+SIGNATURE = b'{"v":1,"kind":"signature"'
 
 
 @pytest.fixture
@@ -172,8 +176,10 @@ def test_only_some_commits(hub: Hub) -> None:
     one = given(hub, "one", A, B)
     keep(one, [learned(CHILD), Rewrite(old=A, new=B, command=None, source="git")])
 
-    assert counts(one, commits=[B]) == (2, 0, 1)
-    assert [commit for commit, _ in notes(one).everything()] == [B]
+    keep(one, [record(C)])
+
+    assert counts(one, commits=[B]) == (3, 0, 1)
+    assert [commit for commit, _ in notes(one).everything()] == [A, B], "B was A before"
     assert counts(one, commits=[]) == (0, 0, 1)
     assert counts(one) == (2, 0, 1)
 
@@ -496,11 +502,14 @@ def test_records_are_signed_once(hub: Hub, signer: Callable[[Repo], None]) -> No
     share(os.environ, str(one.path))
     share(os.environ, str(one.path))
 
-    assert kinds(one) == ["commit", "commit", "head", "head", "rewrite"] + ["signature"] * 5
-    for _, lines in notes(one).everything():
-        named = {json.loads(line)["of"] for line in lines if b'"signature"' in line}
-        plain = [line for line in lines if b'"signature"' not in line]
-        assert named == {"sha256:" + hashlib.sha256(line).hexdigest() for line in plain}
+    assert set(kinds(one)) == {"commit", "head", "rewrite", "signature"}
+    for commit, lines in notes(one).everything():
+        named = [json.loads(line)["of"] for line in lines if b'"signature"' in line]
+        records = {sshsig.digest(line) for line in lines if not line.startswith((START, SIGNATURE))}
+        heads = {sshsig.digest(line) for line in lines if line.startswith(START)}
+        assert len(set(named)) == len(named)
+        assert set(named) - heads == records
+        assert bool(heads & set(named)) == (commit == B), "the head of the share that signs is signed"
 
 
 def by_stranger(tmp_path: Path, lines: list[bytes]) -> list[bytes]:
@@ -531,9 +540,10 @@ def test_a_strangers_signature_is_not_ours(
     share(os.environ, str(one.path))
     share(os.environ, str(one.path))
 
-    assert kinds(one) == ["commit", "head"] + ["signature"] * (2 + 1 + 2)
     key = own_key(Git(str(one.path)), os.environ)
-    assert sshsig.signed_with(key, notes(one).of([A])[A]) == {sshsig.digest(line) for line in lines}
+    found = notes(one).of([A])[A]
+    assert sshsig.digest(lines[0]) in sshsig.signed_with(key, found)
+    assert len([line for line in found if sshsig.digest(lines[0]).encode() in line]) == 3
 
 
 def test_a_new_key_signs_what_the_old_one_signed(hub: Hub, signer: Callable[[Repo], None], tmp_path: Path) -> None:
@@ -547,7 +557,10 @@ def test_a_new_key_signs_what_the_old_one_signed(hub: Hub, signer: Callable[[Rep
     share(os.environ, str(one.path))
     share(os.environ, str(one.path))
 
-    assert kinds(one) == ["commit", "head"] + ["signature"] * 4
+    [line] = [line for line in notes(one).of([A])[A] if b'"commit"' in line]
+    signatures = [one for one in notes(one).of([A])[A] if sshsig.digest(line).encode() in one]
+    assert len(signatures) == 2
+    assert kinds(one).count("signature") == 2 + 2, "the head of each share, too"
 
 
 def test_a_clone_that_knows_nothing_adds_nothing(hub: Hub) -> None:
@@ -585,7 +598,138 @@ def test_a_hook_does_not_sign(hub: Hub, signer: Callable[[Repo], None]) -> None:
     share(os.environ, str(one.path), commits=[A])
     assert kinds(one) == ["commit", "head"]
     share(os.environ, str(one.path))
-    assert kinds(one) == ["commit", "head", "signature", "signature"]
+    share(os.environ, str(one.path))
+    assert [kind for kind in kinds(one) if kind != "head"] == ["commit", "signature", "signature"]
+
+
+def test_nothing_is_signed_because_it_stands_in_a_note(hub: Hub, signer: Callable[[Repo], None]) -> None:
+    """S07: lines that others put into notes of ours, made up to look like ours, get no signature of ours."""
+    one = given(hub, "one", A)
+    signer(one)
+    share(os.environ, str(one.path))
+    number = (one.path / ".git" / "ampcommit" / "clone").read_text().strip()
+    stolen = publishable(record(C, OTHER).to_bytes())
+    assert stolen
+    forged = [
+        stolen[1][:-1] + b',"x":{"kind":"head","clone":"%b"}}' % number.encode(),
+        START + number.encode() + b'","count":1,"digest":"sha256:%b","time":"x","by":"x"}' % (b"0" * 64),
+        stolen[1],
+    ]
+    two = hub.clone("two")
+    counts(two)
+    unite(Git(str(two.path)), Place.of_folder(Git(str(two.path))), REF, {A: forged})
+    two("push", "-q", "origin", REF)
+
+    share(os.environ, str(one.path))
+    keep(one, [record(B)])
+    share(os.environ, str(one.path))
+    signed = {json.loads(line)["of"] for line in notes(one).of([A])[A] if line.startswith(SIGNATURE)}
+    assert set(forged) <= set(notes(one).of([A])[A])
+    assert signed.isdisjoint(map(sshsig.digest, forged))
+
+
+def test_what_carry_copied_is_signed_where_it_stands(hub: Hub, signer: Callable[[Repo], None]) -> None:
+    """S07: a copy of our own line in the note of a squashed commit gets its signature there, carried first or not."""
+    one = given(hub, "one", A)
+    squashed = Carry(new=Sha(C), commits=[Sha(A)], source="range", time="2026-11-20T08:15:30Z", by="ampcommit 0.1.0")
+    keep(one, [squashed])
+    (line,) = [text for _, text in [publishable(record(A).to_bytes()) or ("", b"")]]
+    unite(Git(str(one.path)), Place.of_folder(Git(str(one.path))), REF, {Sha(C): [line]})
+    signer(one)
+
+    share(os.environ, str(one.path))
+
+    signed = {json.loads(text)["of"] for text in notes(one).of([C])[C] if text.startswith(SIGNATURE)}
+    assert sshsig.digest(line) in signed
+    assert counts(one) == (0, 0, 1)
+
+
+@pytest.mark.parametrize(("value", "asked"), [("true", True), ("2", True), ("0", False), ("", False), ("No", False)])
+def test_whether_to_sign_is_read_as_git_reads_it(hub: Hub, value: str, asked: bool) -> None:
+    """Booleans in all of git's words, numbers too."""
+    one = given(hub, "one", A)
+    one("config", "ampcommit.sign", value)
+
+    assert planned(os.environ, str(one.path)).signed == asked
+
+
+def test_a_bare_key_is_yes(hub: Hub) -> None:
+    """A key without a value is git's way to say yes."""
+    one = given(hub, "one", A)
+    with (one.path / ".git" / "config").open("a") as file:
+        file.write("[ampcommit]\n\tsign\n")
+
+    assert planned(os.environ, str(one.path)).signed
+
+
+@pytest.mark.parametrize("commits", [None, [A]])
+def test_nobody_guesses_whether_to_sign(hub: Hub, commits: list[Sha] | None) -> None:
+    """Who wrote neither yes nor no gets nothing published, by a hook neither, and is told."""
+    one = given(hub, "one", A)
+    one("config", "ampcommit.sign", "maybe")
+
+    with pytest.raises(SetupError, match="neither true nor false") as told:
+        share(os.environ, str(one.path), commits=commits)
+    assert (told.value.exit_code, "ampcommit.sign true" in told.value.hint) == (3, True)
+    assert hub("for-each-ref") == ""
+
+
+def test_a_note_that_is_too_long_is_left_alone(hub: Hub, signer: Callable[[Repo], None]) -> None:
+    """What cannot be read gets no line more, however often somebody shares; its commit is named."""
+    one = given(hub, "one", A)
+    signer(one)
+    share(os.environ, str(one.path))
+    git = Git(str(one.path))
+    unite(git, Place.of_folder(git), REF, {A: [b"x" * 2_000_000]})
+    share(os.environ, str(one.path))
+    before = one("rev-parse", REF)
+    notice = f"the note of {A} is too long: what is recorded of it is not shared"
+
+    done = share(os.environ, str(one.path))
+    assert (done.notices, one("rev-parse", REF)) == ([notice], before)
+    plan = planned(os.environ, str(one.path))
+    assert (plan.lines, plan.notices) == ([], [notice])
+    [standing] = standings(os.environ, str(one.path))
+    assert (standing.unpublished, standing.notices) == (0, [notice])
+
+    keep(one, [record(B), record(A, OTHER)])
+    assert share(os.environ, str(one.path)).published == 1
+    assert one("rev-parse", f"{before}:{A}") == one("rev-parse", f"{REF}:{A}"), "the head went to the other note"
+    assert any(line.startswith(START) for line in notes(one).of([B])[B])
+
+
+def test_a_ledger_that_was_rewritten_is_noticed(hub: Hub) -> None:
+    """The heads in the notes contradict it: that is said, and the records are shared all the same."""
+    one = given(hub, "one", A, B)
+    assert share(os.environ, str(one.path)).notices == []
+    assert share(os.environ, str(one.path)).notices == []
+    ledger = one.path / ".git" / "ampcommit" / "ledger.jsonl"
+    ledger.unlink()
+    keep(one, [record(A, OTHER), record(B)])
+
+    done = share(os.environ, str(one.path))
+    assert (len(done.notices), done.published) == (1, 1)
+    assert "line 2 of the ledger was another one" in done.notices[0]
+
+
+def test_a_name_that_git_refuses_is_not_taken_over(hub: Hub) -> None:
+    """A `.git` in the remote's tree goes no further, from a clone that has notes or has none; the remote loses it."""
+    one, two = given(hub, "one", A), hub.clone("two")
+    share(os.environ, str(one.path))
+    inner = hub("mktree", stdin=f"100644 blob {hub('hash-object', '-w', '--stdin', stdin=b'x')}\tconfig\n".encode())
+    listed = [hub("ls-tree", REF), f"040000 tree {inner}\t.git", *(f"040000 tree {inner}\tz{n}" for n in range(9))]
+    evil = hub("commit-tree", "-m", "x", "-p", REF, hub("mktree", stdin="\n".join([*listed, ""]).encode()))
+    for clone in (two, one):
+        hub("update-ref", REF, evil)
+        share(os.environ, str(clone.path))
+
+        names = clone("ls-tree", "-r", "--name-only", REF).split()
+        assert hub("ls-tree", "-r", "--name-only", REF).split() == names
+        assert not any(".git" in name for name in names)
+        assert {A, "z1/config"} <= set(names)
+    tip = one("rev-parse", REF)
+    share(os.environ, str(one.path))
+    assert one("rev-parse", REF) == tip
 
 
 def test_without_a_key_nothing_is_published_unsigned(hub: Hub) -> None:

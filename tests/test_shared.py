@@ -12,7 +12,7 @@ from ampcommit.carried import Carry
 from ampcommit.errors import GitError, LedgerError
 from ampcommit.files import Lock
 from ampcommit.gitcmd import Git, clean
-from ampcommit.notes.shared import FIELDS, OVERSIZE, REF, Notes, publishable, unite
+from ampcommit.notes.shared import FIELDS, OVERSIZE, REF, Notes, publishable, shareable, unite
 from ampcommit.place import Place
 from ampcommit.record import Record, Sha, ThreadId
 from ampcommit.resolved import Resolved
@@ -112,14 +112,16 @@ def test_a_field_that_this_version_does_not_know_is_not_shared() -> None:
 
 
 def test_each_kind_has_its_commit() -> None:
-    """A rewriting and a carrying go to the new commit, and what was learned of a thread where the caller says."""
+    """A rewriting and a carrying go to the new commit; what was learned of a thread tells of no commit by itself."""
     carry = Carry(new=C, commits=[A, B], source="tree", time=TIME, by=BY).to_bytes()
 
     assert publishable(rewrite().to_bytes()) == (B, rewrite().to_bytes().replace(b',"prev":null', b""))
     assert publishable(carry) == (C, carry.replace(b',"prev":null', b""))
     assert publishable(learned().to_bytes()) is None
-    found = publishable(learned().to_bytes(), {ThreadId(CHILD): A})
-    assert found == (A, learned().to_bytes().replace(b',"prev":null', b""))
+    told = shareable(learned().to_bytes())
+    assert told
+    assert told[0]["thread"] == CHILD
+    assert told[1] == learned().to_bytes().replace(b',"prev":null', b"")
 
 
 @pytest.mark.parametrize(
@@ -144,7 +146,7 @@ def test_each_kind_has_its_commit() -> None:
 )
 def test_what_is_no_first_hand_record_stays_here(line: bytes) -> None:
     """What was imported, rebuilt or guessed, is unknown or damaged is never shared."""
-    assert publishable(line, {ThreadId(CHILD): A}) is None
+    assert (shareable(line), publishable(line)) == (None, None)
 
 
 def test_odd_characters_have_the_one_form() -> None:
@@ -241,6 +243,8 @@ def test_what_one_has_beyond_the_other(git: Git, place: Place) -> None:
 
     assert list(x.beyond(y)) == [(B, [b"2"])]
     assert list(y.beyond(x)) == [(A, [b"4"])]
+    unite(git, place, "refs/notes/y", {B: [b"x" * OVERSIZE]})
+    assert list(x.beyond(Notes(git, "refs/notes/y"))) == [], "what the other says of B cannot be read"
 
 
 def test_notes_of_others_are_merged(git: Git, place: Place, repo: Repo) -> None:

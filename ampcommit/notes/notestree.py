@@ -2,7 +2,7 @@
 Trees of git notes: where the note of a commit stands, what stands in it, and the union of several trees.
 
 The same notes give the same tree, whoever unites them in whatever order: it has the folders that git itself makes.
-What is no note, and may have been put there by anybody, is kept where it can be.
+What is no note, and may have been put there by anybody, is kept where it can be; not under a name that is refused.
 """
 
 import re
@@ -62,6 +62,11 @@ def listed(git: "Git", tree: str) -> list[bytes]:
     return sorted(
         name + entry[entry.rfind(b" ") :] for path, entry in _read(git, tree) if (name := note_of(path, entry))
     )
+
+
+def is_refused(path: bytes) -> bool:
+    """Say whether no git would take *path* into a work tree, on one system or another."""
+    return _NOTE.fullmatch(path) is None and any(map(_REFUSED.fullmatch, path.split(b"/")))
 
 
 def notes_in(tree: "Entries") -> dict[bytes, list[bytes]]:
@@ -185,7 +190,10 @@ class Union:
 
     def commands(self, base: "Entries") -> list[bytes]:
         """Return what tells `git fast-import` how to make this of *base*; nothing where it is the same."""
-        said = [b"D %b\n" % _quoted(path) for path in base if path not in self.entries]
+        if any(map(is_refused, base)):  # which fast-import may not even remove
+            said, base = [b"deleteall\n"], {}
+        else:
+            said = [b"D %b\n" % _quoted(path) for path in base if path not in self.entries]
         for path, entry in self.entries.items():
             if path in self.texts:
                 said.append(b"M 100644 inline %b\ndata %d\n%b\n" % (path, len(self.texts[path]), self.texts[path]))
@@ -232,11 +240,10 @@ def _mixed(
 def _others(trees: "Sequence[Entries]") -> "Entries":
     """Return what is no note: of two things at one path the greater one, of a file and a folder the folder."""
     found: Entries = {}
-    for number, tree in enumerate(trees):
+    for tree in trees:
         for path, entry in tree.items():
-            if note_of(path, entry) or (number and any(map(_REFUSED.fullmatch, path.split(b"/")))):
-                continue
-            found[path] = max(entry, found.get(path, b""))
+            if not note_of(path, entry) and not is_refused(path):
+                found[path] = max(entry, found.get(path, b""))
     folders = {folder for path in found for folder in _folders(path)}
     return {path: entry for path, entry in found.items() if path not in folders}
 

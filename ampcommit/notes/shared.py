@@ -16,7 +16,8 @@ from operator import itemgetter
 
 from ampcommit.errors import GitError, LedgerError, RecordError
 from ampcommit.files import Lock, entered, make_own_folder
-from ampcommit.notes.notestree import Union, contents, depths, entries, lines_of, listed
+from ampcommit.notes.moving import moved, tip_of
+from ampcommit.notes.notestree import Union, contents, depths, entries, is_refused, lines_of, listed
 from ampcommit.record import (
     VERSION,
     Sha,
@@ -105,17 +106,15 @@ FIELDS: "dict[str, dict[str, Callable[[object], Any]]]" = {
 }
 """What leaves the machine, behind `v` and `kind`, by kind: fields in their order, and how each is read."""
 
-_ON = {"commit": "commit", "rewrite": "new", "carry": "new"}
+ON = {"commit": "commit", "rewrite": "new", "carry": "new"}
+"""The field that names the commit in whose note a line stands, by kind."""
+
 _UNSHARED = {"commit": ("rebuilt",), "rewrite": ("tree", "patch-id")}
 """Sources of lines that anybody can put together again, or that are guesses."""
 
 
-def publishable(line: bytes, on: "Mapping[ThreadId, Sha] | None" = None) -> tuple[Sha, bytes] | None:
-    """
-    Return what of a *line* of the ledger is shared, and in the note of which commit; None for what never is.
-
-    A line of kind `chain` goes to the commit that *on* has for its thread.
-    """
+def shareable(line: bytes) -> "tuple[dict[str, Any], bytes] | None":
+    """Return what of a *line* of the ledger is shared: its fields, and its one form; None for what never is."""
     try:
         fields = parsed(line)
         kind = fields.get("kind")
@@ -126,8 +125,14 @@ def publishable(line: bytes, on: "Mapping[ThreadId, Sha] | None" = None) -> tupl
         }
     except (RecordError, KeyError):
         return None  # damaged: `ledger check` reports it
-    commit = (on or {}).get(told["thread"]) if kind == "chain" else told[_ON[kind]]
-    return None if commit is None or told["source"] in _UNSHARED.get(kind, ()) else (commit, _line(told))
+    return None if told["source"] in _UNSHARED.get(kind, ()) else (told, _line(told))
+
+
+def publishable(line: bytes) -> tuple[Sha, bytes] | None:
+    """Return what of a *line* of the ledger is shared, and of which commit it tells; None for what tells of none."""
+    told = shareable(line)
+    on = ON.get(told[0]["kind"]) if told else None
+    return (told[0][on], told[1]) if told and on else None
 
 
 def _line(fields: "dict[str, Any]") -> bytes:
@@ -152,8 +157,7 @@ class Notes:
     @cached_property
     def tip(self) -> Sha | None:
         """The commit that the ref names."""
-        found = self._git("rev-parse", "-q", "--verify", f"{self._ref}^{{commit}}", ok=(0, 1, 128))
-        return Sha.maybe(found.decode("ascii").strip())
+        return tip_of(self._git, self._ref)
 
     def of(self, commits: "Iterable[Sha]") -> dict[Sha, list[bytes]]:
         """Return the lines of the notes of *commits*, sorted; whether these are here does not matter."""
@@ -175,11 +179,11 @@ class Notes:
         yield from self._texts(self.known)
 
     def beyond(self, other: "Notes") -> "Iterator[tuple[Sha, list[bytes]]]":
-        """Yield each commit of which these notes say what *other* does not, and those lines."""
+        """Yield each commit of which these notes say what *other* does not, where that can be read, and those lines."""
         mine = sorted(set(self.known).difference(other.known))
         theirs = other.of(map(_commit, mine))
         for commit, lines in self._lines(mine):
-            if new := sorted(set(lines).difference(theirs.get(commit, ()))):
+            if commit not in other.oversized and (new := sorted(set(lines).difference(theirs.get(commit, ())))):
                 yield commit, new
 
     @cached_property
@@ -239,24 +243,26 @@ def unite(  # noqa: PLR0917  # in the order in which one tells of it
         except LedgerError as error:
             raise LedgerError(str(error), hint=_BUSY) from error
         for _ in range(_TRIES):
-            tip = Notes(git, ref).tip
-            new = _united(git, [*filter(None, [tip]), *parents], added, message)
-            if new is None or new == tip or _moved(git, ref, tip, new, message):
+            tip = tip_of(git, ref)
+            new = _united(git, tip, [*filter(None, [tip]), *parents], added, message)
+            if new is None or new == tip or moved(git, ref, tip, new, message):
                 return None if new == tip else new
     raise GitError(f"others keep moving {ref}", hint="run this again")
 
 
-def _united(git: "Git", heads: "list[Sha]", added: "dict[bytes, Collection[bytes]]", message: str) -> Sha | None:
-    """Return a commit with the notes of all *heads* and what is *added*; None without any."""
+def _united(
+    git: "Git", tip: Sha | None, heads: "list[Sha]", added: "dict[bytes, Collection[bytes]]", message: str
+) -> Sha | None:
+    """Return a commit with the notes of all *heads* and what is *added*; None without any. Ours is at *tip*."""
     heads = list(dict.fromkeys(heads))
     if len(heads) > 1:
         heads = [Sha(one) for one in git("merge-base", "--independent", *heads).decode("ascii").split()]
-    if len(heads) < 2 and not added:
-        return heads[0] if heads else None
+    if not added and heads in ([], [tip]):
+        return tip
     trees = {head: entries(git, head) for head in heads}
     heads.sort(key=lambda head: len(trees[head]), reverse=True)  # the less is to be written
     union = Union(git, [trees[head] for head in heads], added)
-    if len(heads) == 1 and not union.texts:
+    if len(heads) == 1 and not union.texts and not any(map(is_refused, trees[heads[0]])):
         return heads[0]
     text = message.encode("utf-8", "backslashreplace")
     said = [b"commit %b\nmark :1\ncommitter %b %d +0000\n" % (_ASIDE, _WHO, time.time())]
@@ -271,15 +277,3 @@ def _united(git: "Git", heads: "list[Sha]", added: "dict[bytes, Collection[bytes
         )
     )
     return Sha(made.decode("ascii").strip())
-
-
-def _moved(git: "Git", ref: str, tip: Sha | None, new: Sha, message: str) -> bool:
-    """Say whether *ref* went from *tip* to *new*; not where somebody else moved it meanwhile."""
-    who = ("-c", "user.name=ampcommit", "-c", "user.email=share@ampcommit.invalid")
-    try:
-        git(*who, "update-ref", "--create-reflog", "-m", message, ref, new, tip or "0" * len(new))
-    except GitError:
-        if Notes(git, ref).tip == tip:
-            raise
-        return False
-    return True

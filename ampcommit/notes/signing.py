@@ -16,7 +16,18 @@ from ampcommit.errors import LedgerError, SetupError
 from ampcommit.escape import terminal
 from ampcommit.files import read_regular
 from ampcommit.gitcmd import Git
-from ampcommit.notes.sshsig import BODY_LIMIT, NAMESPACE, armoured, bodies, body_of, digest, framed, key_in, key_of
+from ampcommit.notes.sshsig import (
+    BODY_LIMIT,
+    NAMESPACE,
+    armoured,
+    bodies,
+    body_of,
+    by_digest,
+    digest,
+    framed,
+    key_in,
+    key_of,
+)
 from ampcommit.place import Place
 
 ALLOWED_LIMIT = 1024 * 1024
@@ -76,7 +87,7 @@ def own_key(git: Git, environ: Mapping[str, str], seconds: float = 120.0) -> byt
 class Signers:
     """Those whose keys are in *allowed*, the text of an allowed-signers file as ssh-keygen describes it."""
 
-    __slots__ = ("_allowed", "_environ", "_known", "_principals", "_program", "_seconds")
+    __slots__ = ("_allowed", "_environ", "_known", "_note", "_principals", "_program", "_seconds", "_signatures")
 
     def __init__(self, allowed: bytes, environ: Mapping[str, str], place: Place, seconds: float = 10.0) -> None:
         if len(allowed) > ALLOWED_LIMIT:
@@ -90,6 +101,8 @@ class Signers:
         self._seconds = seconds
         self._principals: dict[bytes, list[bytes]] = {}
         self._known: dict[tuple[str, bytes], str | None] = {}
+        self._note: Collection[bytes] = ()
+        self._signatures: dict[str, list[bytes]] = {}
 
     def signed_by(self, line: bytes, note_lines: Collection[bytes]) -> str | None:
         """
@@ -98,7 +111,9 @@ class Signers:
         The answer is a principal of the file, which may be a pattern. `BadSignature` if there are signatures, and
         none is a valid one of this very line, in our namespace, by a key that the file allows for it now.
         """
-        found = bodies(line, note_lines)
+        if note_lines is not self._note:  # the lines of one note are asked about one behind the other
+            self._note, self._signatures = note_lines, by_digest(note_lines)
+        found = self._signatures.get(digest(line))
         if not found:
             return None
         keys = {body: key for body in found if (key := key_in(body))}

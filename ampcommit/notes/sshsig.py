@@ -40,6 +40,14 @@ def bodies(line: bytes, note: "Collection[bytes]") -> list[bytes]:
     return sorted({one[len(before) : -len(after)] for one in found})
 
 
+def by_digest(note: "Collection[bytes]") -> dict[str, list[bytes]]:
+    """Return the same for every line that *note* has a signature of, by the digest of the line."""
+    found: dict[str, set[bytes]] = {}
+    for told in filter(None, map(_LINE.fullmatch, note)):
+        found.setdefault(told[1].decode("ascii"), set()).add(told[2])
+    return {name: sorted(its) for name, its in found.items()}
+
+
 def signed_with(key: bytes, note: "Collection[bytes]") -> set[str]:
     """Return the digests of the lines that say to be signed with the public *key*, as lines of *note* tell."""
     found = (told for one in note if (told := _LINE.fullmatch(one)))

@@ -59,6 +59,7 @@ def shared(done: "Shared", *, as_json: bool) -> None:
 
 def standings(found: "Sequence[Standing]", *, as_json: bool) -> None:
     """Show how the remotes stand, as far as the last fetch tells."""
+    warnings(terminal(notice, 1000) for notice in dict.fromkeys(notice for one in found for notice in one.notices))
     if as_json:
         rows = [{"remote": one.remote, "shared": one.shared, "unpublished": one.unpublished} for one in found]
         print_json({"schema": "ampcommit.share-status/1", "remotes": rows})
@@ -74,7 +75,8 @@ def planned(plan: "Plan", *, as_json: bool) -> None:
     said = [terminal(notice, 1000) for notice in plan.notices]
     if plan.signed:
         said.append(
-            "a line with a signature would go with each that has none; signing may ask for a key, and is not done"
+            "a line with a signature would go with each line of the ledger that has none, and a head with those; "
+            "signing may ask for a key, and is not done"
         )
     warnings(said)
     if as_json:
