@@ -19,7 +19,8 @@ import yaml
 
 import ampcommit
 from ampcommit import shim
-from tests.conftest import CHILD, OTHER, ROOT, Repo, command, url
+from tests.conftest import CHILD, OTHER, PARENT, ROOT, Repo, command, url
+from tests.test_carry import Forge
 
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text())
 INSTALL, FETCH, VERIFY = ACTION["runs"]["steps"]
@@ -446,6 +447,7 @@ def test_the_action_installs_and_verifies(request_1: PullRequest, project: Path)
 
 NOTES = "refs/notes/ampcommit"
 CLAIMS = "refs/notes/ampcommit-remote/fork"
+HELD = "https://bot:s3@cret@forge.example/team/provenance.git"
 
 
 class Forked:
@@ -464,6 +466,13 @@ class Forked:
         self.request.author("notes", "--ref=ampcommit", "add", "-f", "-m", text)
         self.request.author("push", "-q", str(where), f"+{NOTES}:{NOTES}")
         return self.request.author("rev-parse", NOTES)
+
+    def held(self) -> Path:
+        """Return another repository for records, which the server has at the address HELD."""
+        path = self.request.tmp / "provenance.git"
+        subprocess.run(["git", "init", "-q", "--bare", str(path)], check=True)
+        self.request.author("config", "--global", f"url.{path}.insteadOf", HELD)
+        return path
 
     def opened(self, fork: object = None) -> dict[str, str]:
         """Open the request and return what GitHub says of it; *fork* is what it says of its repository."""
@@ -561,7 +570,50 @@ def test_an_event_is_never_a_script(forked: Forked, url: str) -> None:
     assert done.returncode == 0
     assert forked.refs() == {NOTES: shared}
     assert url not in done.stdout or not url
+    assert all(line.startswith("git: ") for line in done.stderr.splitlines())
     assert not (forked.request.runner.path / "owned").exists()
+
+
+def test_records_may_lie_in_another_repository(forked: Forked) -> None:
+    """The address of who holds the records is the input; a password in it is used, and shown nowhere."""
+    forked.note(forked.request.origin, "of this repository")
+    shared, claimed = forked.note(forked.held(), "shared"), forked.note(forked.fork, "claimed")
+    environ = forked.opened()
+
+    done = forked.request.step(FETCH, environ, records=HELD)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert forked.refs() == {NOTES: shared, CLAIMS: claimed}
+    nowhere = "https://bot:s3@cret@127.0.0.1:9/team/provenance.git"
+    done = forked.request.step(FETCH, environ, records=nowhere)
+    assert (done.returncode, forked.refs()) == (0, {CLAIMS: claimed})
+    assert "No shared records came from the repository that holds them" in done.stdout
+    assert "https://127.0.0.1:9/team/provenance.git" in done.stderr
+    assert "cret" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "records",
+    ["yes", "https://", "ext::sh -c touch% owned", "--upload-pack=x@y:z", "git@host:a b", "../x", "/x", "x@y:"],
+)
+def test_what_is_no_address_holds_no_records(forked: Forked, records: str) -> None:
+    """S07: a word that is neither yes nor no nor an address by https or ssh is status 2, and nothing is run."""
+    done = forked.request.step(FETCH, forked.opened(), records=records)
+
+    assert (done.returncode, forked.refs()) == (2, {})
+    assert "must be true, false, or an address" in done.stdout
+    assert not (forked.request.runner.path / "owned").exists()
+
+
+def test_records_by_ssh(forked: Forked) -> None:
+    """An address as scp writes it will do, too."""
+    executable(forked.request.tmp / "ssh", f'test "$1" != -G || exit 0; exec git upload-pack {forked.held()}')
+    shared = forked.note(forked.held(), "shared")
+    environ = forked.opened() | {"GIT_SSH_COMMAND": str(forked.request.tmp / "ssh")}
+    for address in ("git@host.invalid:team/provenance.git", "ssh://git@host.invalid/team/provenance.git"):
+        done = forked.request.step(FETCH, environ, records=address)
+        assert (done.returncode, forked.refs()) == (0, {NOTES: shared}), done.stderr
+        forked.request.runner("update-ref", "-d", NOTES)
 
 
 @pytest.mark.parametrize("fork", [[], "", 7, {}, {"clone_url": None}])
@@ -666,6 +718,109 @@ def test_the_gitlab_template_fetches_records(forked: Forked) -> None:
     environ |= {"VERIFY_RECORDS": "true", "CI_MERGE_REQUEST_PROJECT_ID": "2"}
     assert forked.request.script(script, environ).returncode == 0
     assert forked.refs() == {NOTES: shared, CLAIMS: claimed}
+
+
+def test_the_gitlab_template_fetches_records_from_another_repository(forked: Forked) -> None:
+    """Where the variable is an address the records come from there, and no password is in the log."""
+    forked.note(forked.request.origin, "of this repository")
+    shared, claimed = forked.note(forked.held(), "shared"), forked.note(forked.fork, "claimed")
+    script = GITLAB["before_script"][2]
+    environ = gitlab(forked.request) | {"CI_MERGE_REQUEST_SOURCE_PROJECT_URL": str(forked.fork).removesuffix(".git")}
+    environ |= {"VERIFY_RECORDS": HELD, "from": str(forked.request.origin)}
+
+    done = forked.request.script(script, environ)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert forked.refs() == {NOTES: shared, CLAIMS: claimed}
+    done = forked.request.script(script, environ | {"VERIFY_RECORDS": "https://bot:s3@cret@127.0.0.1:9/x.git"})
+    assert (done.returncode, forked.refs()) == (0, {CLAIMS: claimed})
+    assert done.stdout.startswith("no shared records came from https://127.0.0.1:9/x.git: ")
+    assert "cret" not in done.stdout + done.stderr
+
+
+# --- what carries records after a merge
+
+CARRY_GITLAB: str = yaml.safe_load((ROOT / "docs" / "ci" / "carry-gitlab.yml").read_text())["ampcommit-carry"][
+    "script"
+][0]
+CARRY_GITHUB: str = yaml.safe_load((ROOT / "docs" / "ci" / "carry-github.yml").read_text())["jobs"]["carry"]["steps"][
+    -1
+]["run"]
+
+
+@pytest.mark.parametrize(
+    "server", ["https://gitlab.example", "https://gitlab.example:8443", "https://x.example/gitlab"]
+)
+def test_the_token_is_for_this_server_alone(repo: Repo, server: str) -> None:
+    """Whoever else asks git for a password, a submodule's or a redirect's host, does not get CARRY_TOKEN."""
+    (line,) = [line for line in CARRY_GITLAB.splitlines() if line.startswith("git config ")]
+    environ = {**os.environ, "CI_SERVER_URL": server, "CARRY_TOKEN": "glpat-secret", "GIT_TERMINAL_PROMPT": "0"}
+    subprocess.run(["sh", "-e", "-c", line], cwd=repo.path, env=environ, check=True)
+
+    def told(url: str) -> str:
+        return subprocess.run(
+            ["git", "credential", "fill"],
+            cwd=repo.path,
+            env=environ,
+            input=f"url={url}\n\n",
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout
+
+    assert "password=glpat-secret" in told(f"{server}/team/demo.git")
+    others = [
+        "https://elsewhere.example",
+        f"http{server[5:]}",
+        "https://gitlab.example.evil.example",
+        "https://x.example",
+    ]
+    assert [told(f"{other}/team/demo.git") for other in others] == [""] * 4
+    assert "secret" not in (repo.path / ".git" / "config").read_text()
+
+
+def ssh_key(file: Path) -> str:
+    """Make a key, and return its line for a file of allowed signers."""
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(file)], check=True)
+    return f'{file.name}@example.com namespaces="ampcommit" {Path(f"{file}.pub").read_text()}'
+
+
+@pytest.mark.parametrize("where", ["GitHub", "GitLab"])
+def test_a_job_with_a_key_signs_what_it_carries(repo: Repo, tmp_path: Path, where: str) -> None:
+    """AC303: what a job carries is unsigned, and with CARRY_KEY signed; nobody else can read the key's file."""
+    forge, key = Forge(repo, tmp_path), tmp_path / "ci"
+    allowed = tmp_path / "signers"
+    allowed.write_text(ssh_key(tmp_path / "alice") + ssh_key(key))
+    repo("config", "user.signingKey", str(tmp_path / "alice"))
+    repo("config", "ampcommit.sign", "true")
+    links = "\n".join(f"Amp-Thread-ID: {url(thread)}" for thread in (PARENT, OTHER))
+    ref, number = ("refs/pull/12/head", "#12") if where == "GitHub" else ("refs/merge-requests/12/head", "!12")
+    _, new = forge.merged(ref, f"Add the topic to it ({number})\n\n{links}")
+    forge.pushed()
+    event = tmp_path / "event.json"
+    told = {"before": forge.before, "after": new, "ref": "refs/heads/main", "repository": {"default_branch": "main"}}
+    event.write_text(json.dumps(told))
+    environ = {"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "push", "GITHUB_EVENT_PATH": str(event)}
+    environ["BEFORE"] = forge.before
+    if where == "GitLab":
+        environ = {"GITLAB_CI": "true", "CI_PIPELINE_SOURCE": "push", "CI_DEFAULT_BRANCH": "main"}
+        environ |= {"CI_COMMIT_BRANCH": "main", "CI_COMMIT_SHA": new, "CI_COMMIT_BEFORE_SHA": forge.before}
+        environ |= {"CI_PROJECT_URL": str(forge.origin).removesuffix(".git"), "CI_SERVER_URL": SERVER}
+        environ["CARRY_TOKEN"] = "x"  # noqa: S105  # nobody's
+    script = CARRY_GITHUB if where == "GitHub" else CARRY_GITLAB
+
+    def verified() -> str:
+        argv = command("verify", "--require-signed", "--allowed-signers", str(allowed), new)
+        around = {**os.environ, "PYTHONPATH": str(ROOT)}
+        return subprocess.run(argv, cwd=forge.job.path, env=around, capture_output=True, text=True, check=False).stdout
+
+    forge.ran(["bash", "-e"], script, environ)
+    assert "AC303" in verified()
+    given = key.read_text() if where == "GitHub" else str(key)
+    forge.ran(["bash", "-e"], script, environ | {"CARRY_KEY": given})
+    assert "1 commit checked: 1 passed" in verified()
+    (kept,) = forge.room.rglob("key")
+    assert kept.stat().st_mode & 0o777 == 0o600
 
 
 def test_the_gitlab_template_installs_what_the_action_installs(request_1: PullRequest, project: Path) -> None:

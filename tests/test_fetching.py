@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from ampcommit.gitcmd import Git
-from ampcommit.notes.fetching import fetch_from, fetch_no_more, fetched_from, refspec
-from ampcommit.notes.remotes import tracking
+from ampcommit.notes.fetching import fetch_from, fetch_no_more, fetched_from, named, refspec, tracking
 from tests.conftest import Repo
 
 NOTES = "refs/notes/ampcommit"
@@ -106,7 +105,7 @@ def test_what_is_no_remote_with_branches_is_left_alone(repo: Repo, remote: str) 
     assert (repo.path / ".git" / "config").read_bytes() == before
 
 
-@pytest.mark.parametrize("name", ["team/alice", "Ümlaut", "with.dot", "UPPER", "two words"])
+@pytest.mark.parametrize("name", ["team/alice", "fork", "Ümlaut", "with.dot", "UPPER", "two words"])
 def test_any_name_of_a_remote_will_do(repo: Repo, server: Repo, name: str) -> None:
     """What git takes for the name of a remote can have its notes."""
     repo("config", f"remote.{name}.url", str(server.path))
@@ -117,6 +116,30 @@ def test_any_name_of_a_remote_will_do(repo: Repo, server: Repo, name: str) -> No
 
     assert fetched_from(git(repo)) == [name]
     assert repo("rev-parse", tracking(name)) == server("rev-parse", NOTES)
+
+
+def test_every_remote_has_a_ref_of_its_own() -> None:
+    """A name of git's stands in the ref as it is; an address, and what is no name for a ref, goes by its digest."""
+    for name in ("origin", "up-stream", "b.c", "7", "forks"):
+        assert tracking(name) == f"refs/notes/ampcommit-remote/{name}"
+    odd = ["https://x.example/a.git", "../x", "a..b", "x.lock", "a b", "/x", "a/", "-x", "a/.b", "a%2Fb", ""]
+    assert len({tracking(name) for name in odd}) == len(odd)
+    assert all(tracking(name).startswith("refs/notes/ampcommit-remote/address-") for name in odd)
+
+
+def test_a_ref_tells_the_name(repo: Repo) -> None:
+    """Two remotes never share a ref, none is a folder of another one, and none is what CI says that a fork claims."""
+    repo.commit("-q", "-m", "Begin")
+    names = ["team", "team/notes", "team/notes/x", "fork", "Fork", "fork/x", "address-1", "a.lock/b", "origin"]
+    for name in names:
+        repo("update-ref", tracking(name), "HEAD")
+
+    refs = repo("for-each-ref", "--format=%(refname)", "refs/notes/ampcommit-remote").splitlines()
+    assert sorted(map(named, refs)) == sorted(names)
+    assert tracking("team/notes") == "refs/notes/ampcommit-remote/team%2Fnotes"
+    assert "refs/notes/ampcommit-remote/fork" not in [ref.lower() for ref in refs]
+    assert named("refs/notes/ampcommit-remote/fork") == "fork"
+    assert tracking(named(tracking("https://x.example/a"))) != tracking("https://x.example/a")
 
 
 def test_the_refspec_is_a_pattern() -> None:

@@ -1,17 +1,42 @@
-"""The line of git's configuration that lets `git fetch` bring the notes of a remote."""
+"""The refs in which the notes of remotes stand here, and the line of git's configuration that brings them."""
 
+import hashlib
 import os
+import re
 
-from ampcommit.notes.remotes import tracking
 from ampcommit.notes.shared import REF, REMOTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ampcommit.gitcmd import Git
 
+FORK = "fork"
+"""The name under which CI puts the notes of a fork whose request it checks; no remote gets that ref."""
+
+_ADDRESS = "address-"
+_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]|[./](?=[A-Za-z0-9_-]))*")
+_ESCAPED = re.compile("%([0-9A-F]{2})")
 # A pattern, though it stands for one ref: git refuses to fetch anything from a remote that lacks a ref named outright,
 # and a remote has these notes only once somebody shared. The star is where pruning finds nobody else's refs.
 _STAR = "refs/notes*/"
+
+
+def tracking(remote: str) -> str:
+    """
+    Return the ref for the notes of *remote*, which is no other one's, and no folder of others.
+
+    An address, which need not be fit for a ref, goes by its digest.
+    """
+    if not _NAME.fullmatch(remote) or remote.endswith(".lock"):
+        return f"{REMOTES}{_ADDRESS}{hashlib.sha256(os.fsencode(remote)).hexdigest()[:16]}"
+    name = remote.replace("/", "%2F")
+    taken = name.lower() == FORK or name.startswith(_ADDRESS)  # in small letters: some disks tell no others
+    return REMOTES + (f"%{ord(name[0]):02X}{name[1:]}" if taken else name)
+
+
+def named(ref: str) -> str:
+    """Return the name of the remote whose notes stand in *ref*: `tracking` backwards."""
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), ref.removeprefix(REMOTES))
 
 
 def refspec(remote: str) -> str:

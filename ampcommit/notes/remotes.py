@@ -4,7 +4,6 @@ The notes of a remote: fetched and pushed as the user talks to it, but nobody is
 The user's own configuration says where the remote is and who we are. What would do more than move these notes is off.
 """
 
-import hashlib
 import os
 import random
 import re
@@ -13,9 +12,10 @@ import subprocess
 import tempfile
 import time
 
-from ampcommit.errors import GitError, RemoteError
+from ampcommit.errors import GitError, RemoteError, SetupError
 from ampcommit.escape import terminal
-from ampcommit.notes.shared import REF, REMOTES
+from ampcommit.notes.fetching import tracking
+from ampcommit.notes.shared import REF
 from ampcommit.pushing import end
 from ampcommit.record import Sha
 
@@ -35,6 +35,7 @@ TRIES = 10
 _SAID_LIMIT = 65536
 _CONNECTING = 15  # seconds for ssh to reach the host
 _LULL = 0.05
+_HELD_TRIES = 5  # how often a lock is met before it counts as left behind
 _GRACE = 0.5  # seconds for git to remove its locks when its time is over
 _NOBODY = {
     "GIT_TERMINAL_PROMPT": "0",
@@ -45,8 +46,12 @@ _NOBODY = {
     "LC_ALL": "C",
     SHARING: "1",
 }
+# What the user may have set otherwise, and no option of fetch or push takes back: a server without push options
+# refuses any. And git waits for another process of this clone, which writes for a moment.
+_ALONE = ("-c", "push.pushOption=", "-c", "core.filesRefLockTimeout=200")
 # No refmap: a configured `refs/notes/*:refs/notes/*` would replace what only this clone has.
 _FETCH = (
+    *_ALONE,
     "fetch",
     "--refmap=",
     "--no-tags",
@@ -54,32 +59,56 @@ _FETCH = (
     "--no-recurse-submodules",
     "--no-write-fetch-head",
     "--no-auto-maintenance",
+    "--no-write-commit-graph",
     "--no-progress",
 )
-_PUSH = ("push", "--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no", "--no-progress")
+_PUSH = (
+    *_ALONE,
+    "push",
+    "--porcelain",
+    "--no-verify",
+    "--no-signed",
+    "--no-follow-tags",
+    "--recurse-submodules=no",
+    "--no-progress",
+)
 _ABSENT = "couldn't find remote ref"
-_LOST = ("fetch first", "non-fast-forward", "stale info", "lock", "update ref", "old value", "reference already exists")
-_DENIED = ("could not read", "denied", "prompts disabled", "authentication failed", "verification failed", "401", "403")
-_SECRET = re.compile(r"//[^/@\s]*@")
+_OVERTAKEN = re.compile(
+    r"is at \w+ but expected|reference already exists|unable to resolve reference '[^']+'\s*$"
+    "|incorrect old value|failed to lock",
+    re.MULTILINE,
+)
+_BEHIND = re.compile(r"\((fetch first|non-fast-forward)\)")
+_HELD = re.compile(r"Unable to create '(.+\.lock)': File exists")
+_IN_THE_WAY = re.compile(r"exists; cannot create|refname conflict")
+_DENIED = re.compile("could not read|denied|prompts disabled|authentication failed|verification failed|error: 40[13]")
+_SECRET = re.compile(r"//[^/\s]*@")
 _TALK = ("From ", "To ", "warning: ", "hint: ", "remote: Enumerating", "remote: Counting", "remote: Total", "Done")
 _VAGUE = "fatal: Could not read from remote repository."
 _KEPT = "the records are kept here; run `ampcommit share` again"
+_LEFT_THERE = (
+    "a git that was killed there may have left this file: whoever keeps that repository removes it, then share again"
+)
+_RENAME_THERE = "a ref of the remote stands in the way: rename or delete it there, then share again"
 
 
 class Remote:
     """
     The remote *name*, or the address that it is; everything with it is over within *seconds*.
 
-    *git* asks as the user does, in *folder*; *objects* reads what is here.
+    Records are fetched from where they are pushed. *git* asks as the user does, in *folder*; *objects* reads what
+    is here.
     """
 
     def __init__(self, name: str, git: "Git", objects: "Git", environ: "Mapping[str, str]", folder: str) -> None:
         self.name = name
+        self._where = _pushed_to(git, name)
         self._objects = objects
         self._folder = folder
         self._environ = {**environ, **_NOBODY, **_ssh(git, environ)}
         self._partial = bool(git("config", "--get-regexp", r"^remote\..*\.promisor$", ok=(0, 1)))
         self._mirror = ("-c", f"remote.{name}.mirror=false") if "=" not in name else ()
+        self._held = 0
 
     @property
     def ref(self) -> str:
@@ -93,10 +122,12 @@ class Remote:
 
     def fetch(self, until: float) -> None:
         """Bring the remote's notes into `ref`; where it has none, there is no such ref afterwards."""
-        filters = ("--no-filter",) if self._partial else ()
-        status, _, said = self._run(until, *_FETCH, *filters, "--", self.name, f"+{REF}:{self.ref}")
+        before = self._fetched()
+        status, said = self._brought(until)
         if status and _ABSENT in said.lower():
-            self._objects("update-ref", "-d", self.ref)
+            self._forget(before)
+        elif status and (held := _HELD.search(said)):
+            raise _left_behind(held[1])
         elif status:
             raise self._refused("fetch from", _reason(said), said)
         elif self._partial:
@@ -104,16 +135,48 @@ class Remote:
 
     def push(self, tip: Sha, until: float) -> str:
         """Make *tip* the remote's notes, and return nothing; or return how somebody else was faster."""
-        status, out, said = self._run(until, *self._mirror, *_PUSH, "--", self.name, f"{tip}:{REF}")
+        before = self._fetched()
+        status, out, said = self._run(until, *self._mirror, *_PUSH, "--", self._where, f"{tip}:{REF}")
         if not status:
-            self._objects("update-ref", self.ref, tip)
+            # What is pushed is pushed: whoever moved or holds this ref meanwhile fetched it, or somebody will.
+            self._objects("update-ref", self.ref, tip, before or "0" * len(tip), ok=(0, 1, 128))
             return ""
         lines = [line.split("\t") for line in out.splitlines() if line.startswith("!")]
         reason = lines[0][-1] if lines else ""
-        if any(word in reason for word in _LOST):
-            return reason
         told = next((line for line in said.splitlines() if line.startswith("remote: ") and not _is_talk(line)), "")
-        raise self._refused("push to", f"{reason} {told}".strip() or _reason(said), said)
+        whole = f"{reason} {told}".strip() or _reason(said)
+        self._held += bool(_HELD.search(whole))
+        if _BEHIND.search(reason) or _OVERTAKEN.search(whole) or (_HELD.search(whole) and self._held < _HELD_TRIES):
+            return reason
+        raise self._refused("push to", whole, said)
+
+    def _brought(self, until: float) -> tuple[int, str]:
+        """Fetch, also where others fetch in this clone at the same moment; return git's status and what it says."""
+        filters = ("--no-filter",) if self._partial else ()
+        tried = 0
+        while True:
+            status, _, said = self._run(until, *_FETCH, *filters, "--", self._where, f"+{REF}:{self.ref}")
+            tried += 1
+            if not status or tried >= (_HELD_TRIES if _HELD.search(said) else TRIES if _OVERTAKEN.search(said) else 0):
+                return status, said
+            pause(2, until)
+
+    def _fetched(self) -> str:
+        """Return what `ref` names, nothing where it is not there."""
+        return self._objects("rev-parse", "-q", "--verify", self.ref, ok=(0, 1)).decode("ascii").strip()
+
+    def _forget(self, before: str) -> None:
+        """Remove `ref` if it is what it was *before* we asked; who moved it meanwhile knows better."""
+        if before:
+            try:
+                self._objects("update-ref", "-d", self.ref, before)
+            except GitError as error:
+                if self._fetched() != before:
+                    return
+                lock = os.fsdecode(self._objects("rev-parse", "--git-path", f"{self.ref}.lock").rstrip(b"\n"))
+                if os.path.lexists(lock):
+                    raise _left_behind(lock) from error
+                raise
 
     def _complete(self, until: float) -> None:
         """Fetch the notes that a partial clone left out, all at once: git alone would fetch each by itself."""
@@ -122,7 +185,7 @@ class Remote:
         if not lacking:
             return
         alone = ("-c", "fetch.negotiationAlgorithm=noop")  # else git says that it has the commits, and gets nothing
-        status, _, said = self._run(until, *alone, *_FETCH, "--stdin", "--", self.name, stdin=lacking)
+        status, _, said = self._run(until, *alone, *_FETCH, "--stdin", "--", self._where, stdin=lacking)
         if status:
             raise self._refused("fetch from", _reason(said), said)
 
@@ -154,16 +217,14 @@ class Remote:
             return status, _text(out), _text(said)
 
     def _refused(self, verb: str, reason: str, said: str) -> RemoteError:
-        denied = any(word in said.lower() for word in _DENIED)
-        again = f"git must reach it without asking anybody: try `git ls-remote {self.shown}`; {_KEPT}"
-        return RemoteError(f"cannot {verb} {self.shown}: {hidden(reason)}", hint=again if denied else _KEPT)
-
-
-def tracking(remote: str) -> str:
-    """Return the ref for the notes of *remote*; an address, which need not be fit for one, goes by its digest."""
-    plain = re.fullmatch(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]|[./](?=[A-Za-z0-9_-]))*", remote)
-    short = hashlib.sha256(os.fsencode(remote)).hexdigest()[:16]
-    return REMOTES + (remote if plain and not remote.endswith(".lock") else f"address-{short}")
+        hint = _KEPT
+        if _DENIED.search(said.lower()):
+            hint = f"git must reach it without asking anybody: try `git ls-remote {hidden(self._where)}`; {_KEPT}"
+        elif _HELD.search(reason):
+            hint = _LEFT_THERE
+        elif _IN_THE_WAY.search(reason):
+            hint = _RENAME_THERE
+        return RemoteError(f"cannot {verb} {self.shown}: {hidden(reason)}", hint=hint)
 
 
 def hidden(text: str) -> str:
@@ -175,6 +236,18 @@ def pause(lost: int, until: float) -> None:
     """Wait a moment, longer each time that the race was *lost*, and everybody another one; not beyond *until*."""
     moment = random.uniform(0, _LULL * 2 ** min(lost, 5))  # noqa: S311  # a delay, no secret
     time.sleep(max(0.0, min(moment, until - time.monotonic())))
+
+
+def _left_behind(lock: str) -> SetupError:
+    what = f"git cannot write the records that it fetched: the file {terminal(lock)} is in the way"
+    return SetupError(what, hint=f"if no git runs in this clone, remove it: rm {terminal(shlex.quote(lock), 1000)}")
+
+
+def _pushed_to(git: "Git", name: str) -> str:
+    """Return *name*, or the first address to which that remote is pushed where it is not fetched from there alone."""
+    fetched = git("remote", "get-url", "--", name, ok=(0, 2, 128))
+    pushed = git("remote", "get-url", "--push", "--all", "--", name, ok=(0, 2, 128))
+    return name if pushed == fetched else os.fsdecode(pushed.partition(b"\n")[0])
 
 
 def _ssh(git: "Git", environ: "Mapping[str, str]") -> dict[str, str]:
@@ -194,7 +267,7 @@ def _text(stream: "IO[bytes]") -> str:
 
 
 def _is_talk(line: str) -> bool:
-    return not line.strip() or line.startswith(_TALK)
+    return not line.removeprefix("remote:").strip() or line.startswith(_TALK)
 
 
 def _reason(said: str) -> str:
