@@ -5,7 +5,7 @@ from ampcommit.record import VERSION, ThreadId, as_list, as_text, as_text_or_non
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from typing import Self
 
 
@@ -88,14 +88,20 @@ class Resolved:
             raise RecordError(f"a record lacks the field {error}") from error
 
 
+def resolutions(lines: "Iterable[bytes]") -> "Iterator[Resolved]":
+    """Yield what those of *lines* say that are of kind `chain`; damaged ones are for `ledger check` to report."""
+    for line in lines:
+        try:
+            yield Resolved.from_bytes(line)
+        except RecordError:
+            continue
+
+
 def edges(lines: "Iterable[bytes]") -> dict[ThreadId, list[ThreadId]]:
     """Return the parents of each thread that *lines* tell of; a later line wins."""
     found: dict[ThreadId, list[ThreadId]] = {}
-    for line in lines:
-        try:
-            found.update(Resolved.from_bytes(line).parents)
-        except RecordError:
-            continue  # another kind, or damaged: `ledger check` reports that
+    for told in resolutions(lines):
+        found.update(told.parents)
     return {thread: list(dict.fromkeys(parents)) for thread, parents in found.items()}
 
 

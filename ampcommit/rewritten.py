@@ -8,10 +8,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Self
 
-    from ampcommit.ledger import Ledger
-
 MOST = 10_000
 """Commits that are followed back from one; nobody amends that often."""
+
+TOLD = ("git", "reflog")
+"""The sources of pairs that git told of; the others are known by what both commits hold."""
 
 
 class Rewrite:
@@ -94,19 +95,3 @@ def rewritings(lines: "Iterable[bytes]", new: Sha) -> "Iterator[Rewrite]":
         if told.new == new and told.old not in seen:
             seen.add(told.old)
             yield told
-
-
-def origins(ledger: "Ledger", commit: Sha) -> list[Rewrite]:
-    """Return every rewriting that led to *commit*, nearest first; commits that were rewritten in a circle end it."""
-    found: list[Rewrite] = []
-    seen = {commit}
-    waiting = [commit]
-    for new in waiting:  # it grows meanwhile
-        for told in rewritings(ledger.find(b'"new":' + canonical(new)), new):
-            if told.old == commit:
-                continue
-            found.append(told)
-            if told.old not in seen and len(seen) < MOST:
-                seen.add(told.old)
-                waiting.append(told.old)
-    return found

@@ -7,7 +7,9 @@ from ampcommit.record import ThreadId, moment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+    from ampcommit.resolved import Resolved
 
 LIMIT = 100
 """How many threads a hook follows; `docs/limits.md`."""
@@ -31,6 +33,24 @@ class Chain:
         """Say whether this tells more of the same thread: a better state, or as good a one of more threads."""
         mine, its = ((RANK.get(one.state, 0), len(one.threads)) for one in (self, other))
         return mine > its
+
+
+def furthest(told: "Iterable[Resolved]") -> dict[ThreadId, Chain]:
+    """Return for each thread the chain that says most, of those that became known later; of equal ones the first."""
+    found: dict[ThreadId, Chain] = {}
+    for one in told:
+        chain = Chain(one.chain, one.chain_state)
+        if one.thread not in found or chain.says_more_than(found[one.thread]):
+            found[one.thread] = chain
+    return found
+
+
+def by_now(said: Chain, later: "Iterable[Chain | None]") -> Chain:
+    """Return the best of what was *said* of a chain and what *later* tells; where it was whole, that is not asked."""
+    if RANK.get(said.state, 0) <= RANK["partial"]:
+        for chain in later:
+            said = chain if chain and chain.says_more_than(said) else said
+    return said
 
 
 def walk(start: ThreadId, parents_of: "Callable[[ThreadId], list[ThreadId] | None]", limit: int = LIMIT) -> Chain:

@@ -4,7 +4,7 @@ import pytest
 
 from tests.conftest import CHILD, Repo, Run
 from tests.test_log import ORIGIN, ledger, save
-from tests.test_noted import noted, share
+from tests.test_noted import noted, record_in, share
 from tests.test_record import record_of
 
 
@@ -13,8 +13,8 @@ def saved(repo: Repo) -> Repo:
     """Three commits: of the ledger, of shared records, of a claim."""
     commits = [save(repo, CHILD) for _ in range(3)]
     ledger(repo).append(record_of(commits[0]))
-    share(repo, {commits[1]: noted(record_of(commits[1]))})
-    share(repo, {commits[2]: noted(record_of(commits[2]))}, ORIGIN)
+    share(repo, {commits[1]: noted(record_in(repo, commits[1]))})
+    share(repo, {commits[2]: noted(record_in(repo, commits[2]))}, ORIGIN)
     return repo
 
 

@@ -389,13 +389,14 @@ def test_signers_are_named_for_signed_records(run: Run) -> None:
     """An option without the one that it is about is refused, and so is a demand that nobody could meet."""
     refused(run("HEAD", "--allowed-signers=signers"), "--allowed-signers", "--require-signed")
     refused(run("HEAD", "--require-signed"), "who may sign is not known", ".ampcommit-signers")
-    refused(run("HEAD", "--require-signed", "--allowed-signers=nosuch"), "no file that can be read")
+    refused(run("HEAD", "--require-signed", "--allowed-signers=nosuch"), "a request can change", ".ampcommit-signers")
+    refused(run("HEAD", "--require-signed", "--allowed-signers=/nosuch"), "no file that can be read")
 
 
 @pytest.mark.usefixtures("ids")
 @pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="there is no ssh-keygen here")
-def test_a_record_is_demanded_where_signatures_are(run: Run, repo: Repo) -> None:
+def test_a_record_is_demanded_where_signatures_are(run: Run, tmp_path: Path) -> None:
     """AC301: a linked commit without a record fails, whatever the policy says of records."""
-    (repo.path / "signers").write_text("")
+    (tmp_path / "signers").write_text("")
 
-    assert "AC301" in run("base..HEAD", "--require-signed", "--allowed-signers=signers").out
+    assert "AC301" in run("base..HEAD", "--require-signed", f"--allowed-signers={tmp_path}/signers").out

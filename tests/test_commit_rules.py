@@ -176,12 +176,15 @@ def test_a_shared_record_counts_as_one() -> None:
     assert levels(is_recorded, LINKED, DEMAND, records=both, damage="line 1: x") == ["AC302:error"]
 
 
-def test_a_claim_is_a_warning_that_says_so() -> None:
+def test_a_claim_is_no_record_and_says_so() -> None:
     """AC301: who pushed the commit pushed the record, too; the name of a remote does not speak to the terminal."""
     [finding] = found(is_recorded, LINKED, DEMAND, records=[said(PARENT, "claim")])
 
-    assert (finding.code, finding.level) == ("AC301", "warning")
+    assert (finding.code, finding.level) == ("AC301", "error")
     assert "only a claim, fetched from \\x1b[31mfork" in finding.message
+    assert "let `ampcommit share` take it in" in finding.hint
+    [finding] = found(is_recorded, LINKED, DEMAND, records=[said(PARENT, "claim")], proof=Proof(fork=True))
+    assert (finding.level, "a fork only claims them" in finding.hint) == ("warning", True)
     assert levels(is_recorded, LINKED, records=[said(PARENT, "claim")]) == []
 
 
@@ -197,6 +200,8 @@ def test_a_claim_that_disagrees_is_a_warning() -> None:
     assert levels(record_agrees, LINKED, DEMAND, records=[said(CHILD, "claim")]) == ["AC106:warning"]
     assert levels(record_agrees, LINKED, DEMAND, records=[said(CHILD, "shared")]) == ["AC106:error"]
     assert levels(record_agrees, LINKED, DEMAND, records=[said(CHILD, "shared", UNSIGNED)]) == []
+    signed = Proof(signed=True)
+    assert levels(record_agrees, LINKED, records=[said(CHILD, "claim")], proof=signed) == ["AC106:error"]
 
 
 def test_a_later_thread_is_named() -> None:
@@ -236,6 +241,7 @@ def test_who_demands_signatures_demands_records() -> None:
     proof = Proof("line 1: x", signed=True)
 
     assert levels(is_recorded, LINKED, records=[], proof=proof) == ["AC301:error"]
+    assert levels(is_recorded, LINKED, DEMAND, records=[], proof=Proof(fork=True, signed=True)) == ["AC301:error"]
     assert levels(is_recorded, LINKED, records=[said(PARENT, fault=UNSIGNED)], proof=proof) == []
 
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,14 @@ import pytest
 from ampcommit.errors import MisuseError
 from ampcommit.gate.ranges import surrounding
 from ampcommit.gitcmd import Git
-from ampcommit.notes.shared import REF, REMOTES, publishable
+from ampcommit.notes.shared import OVERSIZE, REF, REMOTES, publishable
 from ampcommit.notes.signing import sign
+from ampcommit.notes.told import LEVELS
 from ampcommit.record import Record, Sha, ThreadId
 from tests.conftest import CHILD, OTHER, PARENT, Repo, url
 from tests.test_handoffs import FIRST, SECOND, chain, later
-from tests.test_noted import Entry, noted, share
-from tests.test_record import record_of
+from tests.test_noted import Entry, noted, record_in, share
+from tests.test_record import SHA1, record_of
 from tests.test_rewritten import became
 from tests.test_traced import carry
 from tests.test_verify import add, asked, begun, outcomes, over
@@ -51,7 +53,7 @@ def test_a_shared_record_is_a_record(clone: Repo) -> None:
     commit = made(clone)
     assert outcomes() == ["fail AC301:error"]
     assert "`ampcommit share`" in over().verdicts[0].findings[0].hint
-    share(clone, {commit: noted(record_of(commit, PARENT))})
+    share(clone, {commit: noted(record_in(clone, commit, PARENT))})
 
     assert outcomes() == ["pass"]
 
@@ -59,7 +61,7 @@ def test_a_shared_record_is_a_record(clone: Repo) -> None:
 def test_a_record_of_another_thread_is_found_in_notes(clone: Repo) -> None:
     """AC106 works from shared records: an error, as from the ledger."""
     commit = made(clone)
-    share(clone, {commit: noted(record_of(commit, OTHER))})
+    share(clone, {commit: noted(record_in(clone, commit, OTHER))})
 
     assert outcomes() == ["fail AC106:error"]
 
@@ -76,18 +78,22 @@ def test_a_squashed_commit_has_the_records_of_its_branch(clone: Repo) -> None:
 
 
 @pytest.mark.parametrize("ref", [FORK, ORIGIN])
-def test_a_claim_is_a_warning(clone: Repo, ref: str) -> None:
-    """AC301: what was only fetched from somebody is that one's word; a shared record beside it counts."""
+def test_a_claim_is_no_record(clone: Repo, ref: str) -> None:
+    """AC301: what was only fetched is somebody's word, and the hint takes it in; a shared record beside it counts."""
+    clone("checkout", "-q", "-b", "topic")
     commit = made(clone)
-    share(clone, {commit: noted(record_of(commit, PARENT))}, ref)
-    assert outcomes() == ["pass AC301:warning"]
-    assert f"fetched from {ref.rpartition('/')[2]}" in over().verdicts[0].findings[0].message
-    share(clone, {commit: noted(record_of(commit, PARENT))})
+    share(clone, {commit: noted(record_in(clone, commit, PARENT))}, ref)
+    assert outcomes("main..topic") == ["fail AC301:error"]
+    [finding] = over("main..topic").verdicts[0].findings
+    assert f"fetched from {ref.rpartition('/')[2]}" in finding.message
+    assert "`ampcommit share`" in finding.hint
+    assert request(clone, {"id": 2}) == ["pass AC301:warning"]
+    share(clone, {commit: noted(record_in(clone, commit, PARENT))})
 
-    assert outcomes() == ["pass"]
+    assert outcomes("main..topic") == ["pass"]
 
 
-def request(repo: Repo, head: object) -> list[str]:
+def request(repo: Repo, head: object, **options: str) -> list[str]:
     """Judge what `topic` brings to `main` in a pull request of GitHub's, from the repository *head* to number 1."""
     ends = {"head": {"sha": repo("rev-parse", "topic"), "repo": head}}
     ends["base"] = {"sha": repo("rev-parse", "main"), "ref": "main", "repo": {"id": 1}}
@@ -95,7 +101,7 @@ def request(repo: Repo, head: object) -> list[str]:
     event.write_text(json.dumps({"pull_request": ends}))
     environ = {**os.environ, "GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "pull_request"}
     environ["GITHUB_EVENT_PATH"] = str(event)
-    return asked(lambda history: surrounding(history, environ), environ=environ).outcomes
+    return asked(lambda history: surrounding(history, environ), environ=environ, **options).outcomes  # type: ignore[arg-type]
 
 
 def merge_request(repo: Repo, source: str) -> list[str]:
@@ -144,7 +150,7 @@ def test_a_shared_record_of_a_forks_commit_counts(clone: Repo) -> None:
     """AC106 stays an error in a fork's request, where the team shared who made the commit."""
     clone("checkout", "-q", "-b", "topic")
     commit = made(clone)
-    share(clone, {commit: noted(record_of(commit, OTHER))})
+    share(clone, {commit: noted(record_in(clone, commit, OTHER))})
 
     assert request(clone, {"id": 2}) == ["fail AC106:error"]
 
@@ -152,8 +158,8 @@ def test_a_shared_record_of_a_forks_commit_counts(clone: Repo) -> None:
 def test_a_forks_claim_cannot_hide_what_is_shared(clone: Repo) -> None:
     """AC106 is judged by what the team shared, whatever a fork says of the same commit."""
     commit = made(clone)
-    share(clone, {commit: noted(record_of(commit, OTHER))})
-    share(clone, {commit: noted(record_of(commit, PARENT))}, FORK)
+    share(clone, {commit: noted(record_in(clone, commit, OTHER))})
+    share(clone, {commit: noted(record_in(clone, commit, PARENT))}, FORK)
 
     assert outcomes() == ["fail AC106:error"]
 
@@ -167,12 +173,52 @@ def test_foreign_notes_are_no_records(clone: Repo, content: bytes) -> None:
     assert outcomes() == ["fail AC301:error"]
 
 
+def test_a_shared_record_of_another_tree_is_of_another_commit(clone: Repo) -> None:
+    """AC106: a copy of a record with another thread and a made-up tree, beside the real one, changes nothing."""
+    commit = made(clone, PARENT)
+    share(clone, {commit: noted(record_in(clone, commit, CHILD), record_of(commit, PARENT))})
+    assert outcomes() == ["fail AC106:error"]
+    other = made(clone, PARENT)
+    share(clone, {other: noted(record_of(other, PARENT))})
+
+    assert outcomes("HEAD~1..HEAD", policy_from="base") == ["fail AC301:error"]
+
+
+@pytest.mark.parametrize(("ref", "whose"), [(REF, ""), (ORIGIN, ", as fetched from origin")])
+def test_a_note_that_is_too_long_is_named(clone: Repo, ref: str, whose: str) -> None:
+    """What is not read is not silently passed over: a notice names the commit."""
+    commit = made(clone)
+    clone("notes", f"--ref={ref}", "add", "-F", "-", commit, stdin=b"x" * (OVERSIZE + 1))
+    found = over()
+
+    assert found.outcomes == ["fail AC301:error"]
+    assert f"a note of more than 1 MiB was not read, of: {commit[:12]}{whose}" in found.notices
+
+
+@pytest.mark.parametrize("depth", [LEVELS - 1, 200])
+def test_a_chain_of_rewritten_commits_in_notes_is_followed_so_far(
+    clone: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, depth: int
+) -> None:
+    """Whoever can push notes, a fork too, cannot make us ask git for ever: what lies farther back is not known."""
+    ids = [made(clone), *(Sha(f"{number:040x}") for number in range(depth))]
+    told = {new: noted(became(old, new)) for new, old in pairwise(ids)}
+    share(clone, told | {ids[-1]: noted(record_of(ids[-1], PARENT))})
+    real, git = shutil.which("git"), tmp_path / "bin" / "git"
+    git.parent.mkdir()
+    git.write_text(f'#!/bin/sh\necho >>"{tmp_path}/count"\nexec "{real}" "$@"\n')
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{git.parent}{os.pathsep}{os.environ['PATH']}")
+
+    assert outcomes() == (["pass"] if depth < LEVELS else ["fail AC301:error"])
+    assert (tmp_path / "count").stat().st_size < LEVELS + 40
+
+
 def test_a_record_of_the_agents_own_shell_may_be_shared(clone: Repo) -> None:
     """With `authors = agent` a shared record from the environment makes a commit the agent's."""
     begun(clone, "authors = agent")
     commit = Sha(add(clone, "Add the parser to it all\n"))
     assert outcomes() == ["pass"]
-    share(clone, {commit: noted(record_of(commit, PARENT))})
+    share(clone, {commit: noted(record_in(clone, commit, PARENT))})
 
     assert outcomes() == ["fail AC101:error"]
 
@@ -180,7 +226,7 @@ def test_a_record_of_the_agents_own_shell_may_be_shared(clone: Repo) -> None:
 def test_many_commits_are_asked_about_at_once(clone: Repo) -> None:
     """Notes of hundreds of commits are read in few questions, and each commit has its own answer."""
     commits = [made(clone, CHILD if number % 2 else PARENT) for number in range(12)]
-    share(clone, {one: noted(record_of(one, PARENT)) for one in commits})
+    share(clone, {one: noted(record_in(clone, one, PARENT)) for one in commits})
 
     assert outcomes() == ["pass", "fail AC106:error"] * 6
     assert over("HEAD~1..HEAD", policy_from="base").outcomes == ["fail AC106:error"]
@@ -197,7 +243,9 @@ def recorded(commit: Sha, time: str, source: str = "message", thread: ThreadId =
 def judged(repo: Repo, *entries: Entry) -> list[str]:
     """Return the findings for a commit of the first thread; in *entries* GONE stands for it."""
     commit = made(repo, FIRST)
+    tree = repo("rev-parse", f"{commit}^{{tree}}")
     lines = [line.replace(GONE.encode(), commit.encode()) for line in noted(*entries)]
+    lines = [line.replace(SHA1.encode(), tree.encode()) for line in lines]
     share(repo, {commit: lines})
     return over("HEAD", policy_from="base").outcomes
 
@@ -268,10 +316,10 @@ def strict(clone: Repo, key: Path) -> Callable[..., list[str]]:
 def test_a_signed_record_proves_itself(clone: Repo, key: Path, strict: Callable[..., list[str]]) -> None:
     """AC303: the record counts once it is signed, wherever it was fetched from."""
     commit = made(clone)
-    line = noted(record_of(commit, PARENT))
+    line = noted(record_in(clone, commit, PARENT))
     assert strict() == ["fail AC301:error"]
     share(clone, {commit: line}, ORIGIN)
-    assert (strict(), outcomes()) == (["fail AC303:error"], ["pass AC301:warning"])
+    assert (strict(), outcomes()) == (["fail AC303:error"], ["fail AC301:error"])
     share(clone, {commit: signing(clone, key, line)}, ORIGIN)
 
     assert strict() == ["pass"]
@@ -294,7 +342,7 @@ def test_a_strangers_signature_is_bad(clone: Repo, key: Path, strict: Callable[.
     stranger = tmp_path / "stranger"
     subprocess.run([KEYGEN, "-q", "-t", "ed25519", "-N", "", "-f", str(stranger)], check=True)
     commit = made(clone)
-    line = noted(record_of(commit, PARENT))
+    line = noted(record_in(clone, commit, PARENT))
     share(clone, {commit: signing(clone, stranger, line)})
     assert strict() == ["fail AC304:error"]
     assert "allowed signers" in over(signers="").verdicts[0].findings[0].message
@@ -322,7 +370,8 @@ def test_a_later_hand_off_is_signed_too(clone: Repo, key: Path, strict: Callable
     """AC107: an unsigned chain says nothing where signatures are demanded."""
     commit = made(clone, FIRST)
     told = noted(chain(SECOND, FIRST))
-    share(clone, {commit: signing(clone, key, noted(recorded(commit, later(600)))), GONE: told})
+    record = record_in(clone, commit, FIRST, time=later(600), source="message")
+    share(clone, {commit: signing(clone, key, noted(record)), GONE: told})
     assert (strict(), outcomes()) == (["pass"], ["pass AC107:warning"])
     share(clone, {GONE: signing(clone, key, told)})
 
@@ -339,7 +388,7 @@ def test_the_file_of_signers_is_the_bases_or_the_one_that_is_named(
     (tmp_path / "mine").write_text(allowing(key))
     empty = begun(clone, "record = true")
     commit = made(clone)
-    share(clone, {commit: signing(clone, key, noted(record_of(commit, PARENT)))})
+    share(clone, {commit: signing(clone, key, noted(record_in(clone, commit, PARENT)))})
     (clone.path / ".ampcommit-signers").write_text(allowing(key))
 
     assert strict(policy_from=empty) == ["fail AC304:error"]
@@ -348,10 +397,47 @@ def test_the_file_of_signers_is_the_bases_or_the_one_that_is_named(
 
 
 @needs_keygen
-def test_who_may_sign_must_be_known(clone: Repo) -> None:
+@pytest.mark.parametrize("ref", [None, FORK, ORIGIN, REF])
+def test_a_forks_request_is_no_way_around_signatures(clone: Repo, key: Path, tmp_path: Path, ref: str | None) -> None:
+    """AC301, AC303: with `--require-signed` nothing becomes a warning, whatever a fork's event and notes say."""
+    signers = tmp_path / "signers"
+    signers.write_text(allowing(key))
+    clone("checkout", "-q", "-b", "topic")
+    commit = made(clone)
+    demanded = {"signers": str(signers)}
+    assert request(clone, {"id": 2}, **demanded) == ["fail AC301:error"]
+    if ref:
+        share(clone, {GONE: [b"x"]}, ref)
+        assert request(clone, {"id": 2}, **demanded) == ["fail AC301:error"]
+        share(clone, {commit: noted(record_in(clone, commit, PARENT))}, ref)
+        assert request(clone, {"id": 2}, **demanded) == ["fail AC303:error"]
+        share(clone, {commit: signing(clone, key, noted(record_in(clone, commit, OTHER)))}, ref)
+        assert request(clone, {"id": 2}, **demanded) == ["fail AC106:error"]
+
+
+@needs_keygen
+def test_a_file_that_a_request_can_change_says_nothing_of_signers(clone: Repo, key: Path, tmp_path: Path) -> None:
+    """S: exit 2 for a file of signers in a work tree or the git dir, by whatever name or link."""
+    made(clone)
+    (clone.path / "signers").write_text(allowing(key))
+    (tmp_path / "link").symlink_to(clone.path / "signers")
+    (tmp_path / "mine").write_text(allowing(key))
+    (clone.path / "out").symlink_to(tmp_path / "mine")
+    clone("worktree", "add", "-q", "--detach", str(tmp_path / "tree"))
+    (tmp_path / "tree" / "signers").write_text(allowing(key))
+    for path in ("signers", clone.path / "signers", tmp_path / "link", "out", tmp_path / "tree" / "signers"):
+        with pytest.raises(MisuseError, match="a request can change") as caught:
+            over(signers=str(path))
+        assert ".ampcommit-signers" in caught.value.hint
+
+    assert over(signers=str(tmp_path / "mine")).outcomes == ["fail AC301:error"]
+
+
+@needs_keygen
+def test_who_may_sign_must_be_known(clone: Repo, tmp_path: Path) -> None:
     """Without a file there is no check that could pass by chance: exit 2, with a hint."""
     made(clone)
-    for options in ({"signers": ""}, {"signers": str(clone.path / "nosuch")}, {"signers": str(clone.path)}):
+    for options in ({"signers": ""}, {"signers": str(tmp_path / "nosuch")}, {"signers": str(tmp_path)}):
         with pytest.raises(MisuseError) as caught:
             over(**options)  # type: ignore[arg-type]
         assert caught.value.hint

@@ -5,12 +5,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from ampcommit.amp.sources import Sources
 from ampcommit.ledger import Ledger
 from ampcommit.notes.gathered import Gathered, became
-from ampcommit.notes.shared import REF, REMOTES
+from ampcommit.notes.shared import OVERSIZE, REF, REMOTES
 from ampcommit.record import Sha, ThreadId
 from ampcommit.resolved import Resolved
 from ampcommit.verbs.chain import Lineage, look_up
@@ -100,6 +98,42 @@ def test_who_came_from_whom_may_be_shared(repo: Repo) -> None:
     assert (found.chain, found.threads[ThreadId(CHILD)].source) == ([CHILD, PARENT], "ledger")
 
 
+def test_a_chain_that_only_others_tell_is_called_that(repo: Repo, run: Run) -> None:
+    """Nobody takes a stranger's word for "complete": text and pictures mark what only notes tell, JSON has `source`."""
+    share(repo, {A: noted(handed_off(CHILD, PARENT))})
+    assert picture(repo).by_others == {CHILD: "shared", PARENT: "shared"}
+    out = run("chain", CHILD).out
+    assert out.count("what came before it is told by shared records alone") == 2
+    assert "(if the shared records are right: " in out
+    for form in ("mermaid", "dot"):
+        assert run("chain", CHILD, "--format", form).out.count("told by shared records alone") == 2
+    assert "continued as (told by shared records alone)" in run("chain", CHILD, "--sequence").out
+    own(repo, handed_off(CHILD, PARENT))
+
+    assert picture(repo).by_others == {}
+    assert "shared records" not in run("chain", CHILD).out
+
+
+def test_a_row_that_only_a_foreign_record_tells_is_called_that(repo: Repo, run: Run) -> None:
+    """A record is believed where nothing else is known; whose it is, is said. The own one of the same state wins."""
+    record = record_of(A, chain=[ThreadId(CHILD), ThreadId(PARENT)])
+    share(repo, {A: noted(record)}, ORIGIN)
+    assert picture(repo).by_others == {CHILD: "claim", PARENT: "claim"}
+    assert "(if the claims that were fetched are right: " in run("chain", CHILD, "--down").out
+    own(repo, record)
+
+    assert (picture(repo).recorded, picture(repo).by_others) == (True, {})
+
+
+def test_a_note_that_is_too_long_is_a_warning(repo: Repo) -> None:
+    """What is not read is named."""
+    share(repo, {A: noted(record_of(A))})
+    repo.commit("-q", "-m", "Begin")
+    repo("notes", f"--ref={REF}", "add", "-F", "-", stdin=b"x" * (OVERSIZE + 1))
+
+    assert picture(repo).warnings == [f"a note of more than 1 MiB was not read, of: {repo.head()[:12]}"]
+
+
 def test_the_way_down_leads_to_threads_of_colleagues(repo: Repo) -> None:
     """What came of a thread in another clone is seen here."""
     share(repo, {A: noted(handed_off(CHILD, PARENT), record_of(A))})
@@ -173,7 +207,6 @@ def test_each_note_is_looked_at_once(repo: Repo) -> None:
     assert len(gathered.lines_of(ThreadId(CHILD))) == 4
 
 
-@pytest.mark.usefixtures("repo")
 def test_the_command_says_which_commits_are_shared(run: Run, repo: Repo) -> None:
     """In the JSON each commit of the picture has who tells; the tree names those that others told of."""
     own(repo, record_of(A))

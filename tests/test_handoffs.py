@@ -124,6 +124,17 @@ def test_only_signed_lines_count_where_signatures_are_demanded(repo: Repo, tmp_p
         assert Handoffs(own, here(repo), signed).before(FIRST, later(120)) == expected
 
 
+def test_a_signed_line_that_names_both_threads_is_no_hand_off(repo: Repo, tmp_path: Path) -> None:
+    """AC107: who may push notes cannot add an unsigned chain to a signed line that only links both threads."""
+    linked = noted(record_of(A, SECOND, links=[FIRST, SECOND], source="good"))
+    backwards = noted(chain(FIRST, SECOND))[0].replace(b'"amp"', b'"good"')
+    forged = b'{"x":1,"chain":["%b","%b"]}' % (SECOND.encode(), FIRST.encode())
+    share(repo, {A: [*linked, backwards, forged]})
+
+    assert Handoffs(ledger(tmp_path), here(repo)).before(FIRST, later(120)) == SECOND
+    assert Handoffs(ledger(tmp_path), here(repo), signed).before(FIRST, later(120)) is None
+
+
 def test_a_parent_of_any_thread_is_not_its_own_later_one(tmp_path: Path) -> None:
     """What nobody came from has nothing behind it."""
     assert Handoffs(ledger(tmp_path, chain(SECOND, FIRST)), []).before(ThreadId(PARENT), later(7200)) is None

@@ -11,7 +11,7 @@ from ampcommit.imported import Imported, claims, identity
 from ampcommit.ledger import Ledger
 from ampcommit.notes.records import Records
 from ampcommit.record import Record, Sha, ThreadId
-from ampcommit.rewritten import Rewrite, origins
+from ampcommit.rewritten import Rewrite, rewritings
 from ampcommit.verbs.resolve import pending
 from tests.conftest import CHILD, OTHER, PARENT, learned
 
@@ -212,7 +212,7 @@ def test_an_import_is_never_a_word_of_our_own(ledger: Ledger) -> None:
     ledger.append(*map(imported, lines), again=True)
 
     assert Records(ledger).of(A, every=True) == Records(ledger).of(B, every=True) == []
-    assert (ledger.records("commit", A), origins(ledger, B), pending(ledger)) == ([], [], [])
+    assert (ledger.records("commit", A), list(rewritings(ledger.lines(), B)), pending(ledger)) == ([], [], [])
     assert ledger.find(b'"kind":"commit"') == ledger.find(b'"kind":"chain"') == ledger.find(b'"commit":"') == []
     ledger.append(record(), rewrite(A, B), learned(OTHER))
     assert len(list(ledger.lines())) == 6

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from ampcommit.ledger import Ledger
-from ampcommit.notes.shared import REMOTES
+from ampcommit.notes.shared import OVERSIZE, REF, REMOTES
 from ampcommit.record import Sha, ThreadId
 from ampcommit.verbs.log import Row, log
 from ampcommit.verbs.show import known
 from tests.conftest import CHILD, OTHER, PARENT, Repo, url
 from tests.test_gathered import handed_off
-from tests.test_noted import noted, share
+from tests.test_noted import noted, record_in, share
 from tests.test_record import record_of
 from tests.test_rewritten import became
 from tests.test_traced import carry
@@ -65,9 +65,9 @@ def mixed(repo: Repo) -> Repo:
         became(gone[3], alike, None, "tree"),
         became(gone[3], other),
     )
-    share(repo, {theirs: noted(record_of(theirs, CHILD, links=chain[::-1], source="message"))})
+    share(repo, {theirs: noted(record_in(repo, theirs, CHILD, links=chain[::-1], source="message"))})
     share(repo, {squashed: noted(carry(squashed, gone[1]), record_of(gone[1], CHILD))})
-    share(repo, {foreign: noted(record_of(foreign, OTHER, chain_state="unknown"))}, ORIGIN)
+    share(repo, {foreign: noted(record_in(repo, foreign, OTHER, chain_state="unknown"))}, ORIGIN)
     return repo
 
 
@@ -98,7 +98,9 @@ def test_a_chain_that_became_known_later_counts(repo: Repo) -> None:
     with Path(ledger(repo).path).open("ab") as stream:
         stream.write(b'{"v":1,"kind":"chain"}\n')
     assert [row.chain.threads for row in rows(repo)] == [[OTHER, PARENT], [CHILD, PARENT]]
-    share(repo, {theirs: noted(record_of(theirs, OTHER, chain_state="partial"), handed_off(OTHER, PARENT, CHILD))})
+    share(
+        repo, {theirs: noted(record_in(repo, theirs, OTHER, chain_state="partial"), handed_off(OTHER, PARENT, CHILD))}
+    )
 
     assert [row.chain.threads for row in rows(repo)] == [[OTHER, PARENT, CHILD], [CHILD, PARENT]]
 
@@ -121,3 +123,28 @@ def test_a_shallow_clone_says_what_it_lacks(mixed: Repo, tmp_path: Path) -> None
         assert len(list(found.rows)) == 2
         assert any("shallow" in notice for notice in found.notices)
         assert any("sometimes" in notice or "mode" in notice for notice in found.notices)
+
+
+def test_of_shared_records_the_messages_thread_is_told(repo: Repo) -> None:
+    """Neither the order of bytes nor a made-up tree decides which thread a row has; `show` tells the same."""
+    commit = save(repo, CHILD)
+    copies = [record_in(repo, commit, PARENT), record_in(repo, commit, OTHER), record_of(commit, PARENT, source="use")]
+    share(repo, {commit: noted(record_in(repo, commit, CHILD), *copies)})
+    [row] = rows(repo)
+
+    assert (row.threads[-1], row.known_by, row.source) == (CHILD, "shared", "env")
+    assert row.threads == known(commit, os.environ, str(repo.path)).threads
+
+
+def test_a_note_that_is_too_long_is_named_at_the_end(repo: Repo) -> None:
+    """The notices are complete once all commits were read."""
+    commits = [save(repo) for _ in range(12)]
+    for commit in commits[:10]:
+        repo("notes", f"--ref={REF}", "add", "-F", "-", commit, stdin=b"x" * (OVERSIZE + 1))
+    with log("", os.environ, str(repo.path)) as found:
+        assert found.notices == []
+        assert len(list(found.rows)) == 12
+        [said] = found.notices
+
+    assert said.startswith("a note of more than 1 MiB was not read, of: ")
+    assert said.endswith(" and 2 more")

@@ -5,17 +5,18 @@ import os
 import subprocess
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
 from ampcommit.errors import RecordError
 from ampcommit.gitcmd import Git, clean
-from ampcommit.notes.noted import FORK, Line, Shelf, shelves
+from ampcommit.notes.fetching import FORK
+from ampcommit.notes.noted import Line, Shelf, shelves
 from ampcommit.notes.shared import REF, REMOTES, publishable, unite
 from ampcommit.place import Place
 from ampcommit.record import Record, Sha, parsed
-from tests.conftest import Repo
+from tests.conftest import CHILD, Repo
 from tests.test_record import record_of
 
 A, B = Sha("a" * 40), Sha("b" * 40)
@@ -36,6 +37,11 @@ def noted(*entries: Entry) -> list[bytes]:
         fields = {name: value for name, value in json.loads(entry.to_bytes()).items() if name not in ("prev", "branch")}
         lines.append(json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode())
     return lines
+
+
+def record_in(repo: Repo, commit: str, thread: str = CHILD, **others: Any) -> Record:
+    """Return a record of a *commit* that is in the repository, with its tree."""
+    return record_of(commit, thread, **{"tree": Sha(repo("rev-parse", f"{commit}^{{tree}}")), **others})
 
 
 def share(repo: Repo, notes: Mapping[Sha, Collection[bytes]], ref: str = REF) -> None:

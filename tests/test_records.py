@@ -3,7 +3,7 @@
 import json
 import os
 import tracemalloc
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 
 from ampcommit.errors import LedgerError
 from ampcommit.ledger import Ledger
-from ampcommit.notes.records import Records, Said
+from ampcommit.notes.records import UNSIGNED, Records, Said
 from ampcommit.record import Record, Sha, ThreadId
 from ampcommit.rewritten import MOST, Rewrite
-from tests.conftest import CHILD, OTHER, PARENT, learned
+from tests.conftest import CHILD, OTHER, PARENT, Repo, learned
+from tests.test_noted import here, noted, share
 from tests.test_record import SHA1, SHA256, record_of, records, shas
+from tests.test_traced import carry
 
 relaxed = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -315,3 +317,34 @@ def test_any_bytes_are_passed_over(tmp_path: Path, garbage: list[bytes]) -> None
     found = write(Ledger(str(tmp_path / "ledger.jsonl")), lines)
 
     assert expected(record_of(SHA1), record_of(SHA1)) == told(found.of(SHA1))
+
+
+def test_each_line_is_judged_once(repo: Repo, ledger: Ledger) -> None:
+    """A squash of very many records, none of them signed, costs a look at each line and no more."""
+    olds = [sha(number) for number in range(200)]
+    lines = noted(carry(sha(1000), *olds), *(record_of(old, PARENT) for old in olds))
+    share(repo, {sha(1000): lines})
+    asked: list[bytes] = []
+
+    def signed(line: bytes, _: Collection[bytes]) -> str | None:
+        asked.append(line)
+        return None
+
+    found = Records(ledger, here(repo), signed).of(sha(1000))
+
+    assert ([one.fault for one in found], sorted(asked)) == ([UNSIGNED] * 200, sorted(lines))
+
+
+def test_a_bad_signature_on_the_way_is_told_before_a_missing_one(repo: Repo, ledger: Ledger) -> None:
+    """Who looks for what is wrong finds the worst of it, wherever it stands."""
+    share(repo, {sha(2): noted(carry(sha(2), sha(1)), record_of(sha(1)), record_of(sha(2)))})
+
+    def signed(line: bytes, _: Collection[bytes]) -> str | None:
+        if b"carry" in line:
+            raise LedgerError("forged")
+        return None
+
+    found = Records(ledger, here(repo), signed)
+
+    assert [one.fault for one in found.of(sha(2), every=True)] == ["forged", "forged"]
+    assert (found.noted, found.passed_over()) == (True, [])

@@ -1,6 +1,7 @@
 """What the user sees of `log`: lines that stay in their columns, JSON as promised, nothing that a terminal acts on."""
 
 import json
+from collections.abc import Iterator
 
 import pytest
 
@@ -68,6 +69,20 @@ def test_without_commits_nothing_is_shown(capsys: Capture) -> None:
 
     assert json.loads(out) == {"schema": "ampcommit.log/1", "range": "A..B", "commits": []}
     assert err == "warning: a\\x1b[31m\n"
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_what_is_noted_on_the_way_is_told_at_the_end(capsys: Capture, as_json: bool) -> None:
+    """A notice that comes about while rows are read is a warning like those before."""
+    notices = ["first"]
+
+    def rows() -> Iterator[Row]:
+        yield row()
+        notices.append("a\x1b[31m")
+
+    render_log.shown(Log("HEAD", rows(), notices), as_json=as_json)
+
+    assert capsys.readouterr().err == "warning: first\nwarning: a\\x1b[31m\n"
 
 
 def test_what_somebody_wrote_is_harmless(capsys: Capture) -> None:

@@ -9,11 +9,11 @@ from ampcommit.forge.pages import Forge
 from ampcommit.forge.requests import Request
 from ampcommit.imported import Imported
 from ampcommit.notes.noted import Line
-from ampcommit.notes.traced import Step
+from ampcommit.notes.told import Step
 from ampcommit.record import Sha, ThreadId
 from ampcommit.render import paper
 from ampcommit.verbs.show import Shown
-from tests.conftest import CHILD, PARENT, url
+from tests.conftest import CHILD, OTHER, PARENT, url
 from tests.test_record import record_of
 
 Capture = pytest.CaptureFixture[str]
@@ -64,6 +64,33 @@ def test_a_commit_is_shown_with_its_chain_and_evidence(capsys: Capture) -> None:
         "found by  the agent's own environment",
         "evidence  recorded here 2026-11-20T08:15:30Z; the hook had checked the message",
     ]
+
+
+def test_a_thread_that_others_add_is_marked(capsys: Capture) -> None:
+    """Who may push notes can add a thread beside an own record: it is not taken for one of this clone."""
+    records = [
+        {"time": "", "links": [PARENT], "known_by": "shared"},
+        {"time": "", "links": [OTHER, CHILD], "known_by": "own"},
+        {"time": "", "links": [CHILD], "known_by": "shared"},
+    ]
+    threads = [ThreadId(one) for one in (PARENT, OTHER, CHILD)]
+    paper.shown(known(records=records, threads=threads), as_json=False)
+    assert seen(capsys)[1:4] == [
+        f"thread    {url(PARENT)} (shared record)",
+        f"          {url(OTHER)}",
+        f"          {url(CHILD)}",
+    ]
+    claims = [{"time": "", "links": [PARENT], "known_by": "claim"}]
+    paper.shown(known(records=claims, threads=threads, known_by="message"), as_json=False)
+
+    assert seen(capsys)[1] == f"thread    {url(PARENT)} (a claim that was fetched)"
+
+
+def test_what_could_not_be_read_is_a_warning(capsys: Capture) -> None:
+    """It stands on stderr, also beside JSON."""
+    for as_json in (False, True):
+        paper.shown(known(warnings=["a note was not read"]), as_json=as_json)
+        assert capsys.readouterr().err == "warning: a note was not read\n"
 
 
 @pytest.mark.parametrize("state", ["complete", "partial", "cycle", "unknown"])

@@ -1,4 +1,4 @@
-"""The ledger's kind `rewrite`, and the way back from a commit to those it was made from."""
+"""The ledger's kind `rewrite`: its bytes, and which lines tell what a commit was made from."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from ampcommit.errors import RecordError
 from ampcommit.ledger import Ledger
 from ampcommit.record import Sha
-from ampcommit.rewritten import MOST, Rewrite, origins, rewritings
+from ampcommit.rewritten import Rewrite, rewritings
 
 A, B, C, D = (Sha(letter * 40) for letter in "abcd")
 
@@ -83,32 +83,8 @@ def test_a_damaged_line_is_found_by_the_check(ledger: Ledger) -> None:
     assert ledger.check().problems == ["line 1: a field of a record has the wrong type"]
 
 
-def test_the_way_back_is_nearest_first(ledger: Ledger) -> None:
-    """A commit that was amended and then squashed knows all that it was made from."""
-    ledger.append(became(A, B), became(B, D, "rebase"), became(C, D, "rebase"))
-
-    assert [(told.old, told.new) for told in origins(ledger, D)] == [(B, D), (C, D), (A, B)]
-    assert origins(ledger, A) == []
-
-
-def test_a_circle_ends(ledger: Ledger) -> None:
-    """Commits that became each other (an amend and its undoing) are followed once."""
-    ledger.append(became(A, B), became(B, A), became(A, A))
-
-    assert [told.old for told in origins(ledger, B)] == [A]
-
-
 def test_what_only_mentions_a_commit_is_no_way_back() -> None:
     """Lines of other commits, damaged ones, and what was told before are passed over."""
     lines = [became(B, C).to_bytes(), b'{"new":"' + A.encode() + b'"', became(B, A).to_bytes(), became(B, A).to_bytes()]
 
     assert [told.old for told in rewritings(lines, A)] == [B]
-
-
-def test_the_way_back_is_bounded(ledger: Ledger) -> None:
-    """A commit that claims to be made from very many is followed so far and no farther."""
-    ids = [Sha(f"{number:040x}") for number in range(MOST + 100)]
-    ledger.append(*(became(old, A) for old in ids))
-    ledger.append(became(C, ids[-1]))
-
-    assert len(origins(ledger, A)) == len(ids)

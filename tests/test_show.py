@@ -13,14 +13,14 @@ import pytest
 from ampcommit.errors import MisuseError, SetupError
 from ampcommit.imported import Imported
 from ampcommit.ledger import Ledger
-from ampcommit.notes.shared import REMOTES
+from ampcommit.notes.shared import OVERSIZE, REMOTES
 from ampcommit.record import Record, Sha, ThreadId
 from ampcommit.resolved import Resolved
 from ampcommit.verbs.rebuild import rebuild
 from ampcommit.verbs.show import NEWEST, Shown, known, ledger_of, listed, show
 from tests.conftest import CHILD, OTHER, PARENT, Repo, url
 from tests.test_changes import commit_of
-from tests.test_noted import noted, share
+from tests.test_noted import noted, record_in, share
 from tests.test_record import record_of
 from tests.test_rewritten import became
 from tests.test_traced import carry
@@ -584,7 +584,7 @@ def tellers(found: Shown) -> list[tuple[str, str]]:
 def test_a_shared_record_is_shown_as_one(repo: Repo) -> None:
     """A reviewer sees what the author's clone recorded, and that it was shared."""
     commit = plain(repo)
-    share(repo, {commit: noted(record_of(commit, CHILD, chain=[ThreadId(CHILD), ThreadId(PARENT)]))})
+    share(repo, {commit: noted(record_in(repo, commit, CHILD, chain=[ThreadId(CHILD), ThreadId(PARENT)]))})
     found = shown(repo)
 
     assert (found.threads, found.chain, found.source) == ([CHILD], [CHILD, PARENT], "env")
@@ -596,13 +596,51 @@ def test_a_shared_record_is_shown_as_one(repo: Repo) -> None:
 def test_a_claim_is_shown_as_one(repo: Repo) -> None:
     """What was only fetched says from whom; what is shared weighs more, and then nothing of it is shown."""
     commit = plain(repo)
-    share(repo, {commit: noted(record_of(commit, CHILD), record_of(commit, OTHER, time=""))}, FORK)
+    share(repo, {commit: noted(record_in(repo, commit, CHILD), record_in(repo, commit, OTHER, time=""))}, FORK)
     found = shown(repo)
     assert ({*found.threads}, found.known_by, found.remote) == ({CHILD, OTHER}, "claim", "fork")
     assert len(found.records) == 2
-    share(repo, {commit: noted(record_of(commit, CHILD))})
+    share(repo, {commit: noted(record_in(repo, commit, CHILD))})
 
     assert (shown(repo).threads, shown(repo).known_by, len(shown(repo).records)) == ([CHILD], "shared", 1)
+
+
+def test_of_shared_records_the_messages_thread_is_shown(repo: Repo) -> None:
+    """A stranger's copy with another thread, whatever its bytes, does not stand in for the one that the message links;
+    nor does one with a made-up tree, even where it is the only one.
+    """
+    commit = plain(repo)
+    for other in (OTHER, PARENT):
+        share(repo, {commit: noted(record_in(repo, commit, CHILD), record_in(repo, commit, other))})
+        found = shown(repo)
+        assert (found.threads[-1], found.source, found.known_by) == (CHILD, "env", "shared")
+    commit = plain(repo)
+    share(repo, {commit: noted(record_of(commit, OTHER))})
+
+    assert (shown(repo).threads, shown(repo).known_by) == ([CHILD], "message")
+
+
+def test_a_shared_chain_of_the_messages_thread_is_shown(repo: Repo) -> None:
+    """What a colleague learned of the chain counts for a commit without a record, too."""
+    commit = plain(repo)
+    share(repo, {commit: noted(learned(CHILD, [CHILD, PARENT], "complete"))})
+
+    assert (shown(repo).chain, shown(repo).chain_state, shown(repo).known_by) == (
+        [CHILD, PARENT],
+        "complete",
+        "message",
+    )
+
+
+def test_a_note_that_is_too_long_is_a_warning(repo: Repo) -> None:
+    """What was not read is not silently passed over; the commit is shown as the message tells."""
+    commit = plain(repo)
+    repo("notes", f"--ref={ORIGIN}", "add", "-F", "-", commit, stdin=b"x" * (OVERSIZE + 1))
+
+    assert (shown(repo).threads, shown(repo).known_by) == ([CHILD], "message")
+    assert shown(repo).warnings == [
+        f"a note of more than 1 MiB was not read, of: {commit[:12]}, as fetched from origin"
+    ]
 
 
 def test_the_message_alone_is_known_by_the_message(repo: Repo) -> None:
@@ -629,7 +667,7 @@ def test_a_rebuilt_record_gives_way_to_one_that_saw_more(repo: Repo) -> None:
     commit = plain(repo)
     assert rebuild("", os.environ, str(repo.path)).recorded == 1
     assert (shown(repo).source, shown(repo).known_by) == ("rebuilt", "own")
-    share(repo, {commit: noted(record_of(commit, CHILD))})
+    share(repo, {commit: noted(record_in(repo, commit, CHILD))})
     found = shown(repo)
 
     assert (found.source, found.known_by) == ("env", "shared")
@@ -668,10 +706,22 @@ def test_a_rewritten_commit_shows_what_a_colleague_knew(repo: Repo) -> None:
 def test_a_chain_in_the_note_is_taken_over(repo: Repo) -> None:
     """What a colleague learned of the chain later stands in the same note; what says less does not count."""
     commit = plain(repo)
-    record = record_of(commit, CHILD, chain_state="unknown")
+    record = record_in(repo, commit, CHILD, chain_state="unknown")
     share(repo, {commit: noted(record, learned(CHILD, [CHILD, PARENT], "complete"), learned(OTHER, [OTHER], "cycle"))})
 
     assert (shown(repo).chain, shown(repo).chain_state) == ([CHILD, PARENT], "complete")
+
+
+def test_of_a_squash_of_many_the_own_records_are_found(repo: Repo) -> None:
+    """However many commits a note names, what the ledger says of each counts."""
+    repo.commit("-q", "-m", "Squash the branch")
+    commit, branch = Sha(repo.head()), [Sha(f"{number:040x}") for number in range(200)]
+    share(repo, {commit: noted(carry(commit, *branch))})
+    own = ledger_of(os.environ, str(repo.path))
+    Path(own.path).parent.mkdir(exist_ok=True)
+    own.append(*(record_of(old, CHILD) for old in branch))
+
+    assert [fields["commit"] for fields in shown(repo).records] == branch
 
 
 def test_a_copy_of_a_shared_commit_is_unknown(repo: Repo) -> None:
@@ -682,8 +732,8 @@ def test_a_copy_of_a_shared_commit_is_unknown(repo: Repo) -> None:
     assert shown(repo).threads == []
 
 
-def test_notes_cost_two_processes(repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A commit is looked up in the notes with two more questions to git; without notes there is none."""
+def test_notes_cost_three_processes(repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit is looked up in the notes with three more questions to git; without notes there is none."""
     commit = plain(repo)
     real = shutil.which("git")
     counted = tmp_path / "bin" / "git"
@@ -691,7 +741,7 @@ def test_notes_cost_two_processes(repo: Repo, tmp_path: Path, monkeypatch: pytes
     counted.write_text(f'#!/bin/sh\necho x >>"{tmp_path}/count"\nexec "{real}" "$@"\n')
     counted.chmod(0o755)
     counts = []
-    for notes in ({}, {commit: noted(record_of(commit, CHILD))}):
+    for notes in ({}, {commit: noted(record_in(repo, commit, CHILD))}):
         if notes:
             share(repo, notes)
         (tmp_path / "count").write_text("")
@@ -700,7 +750,7 @@ def test_notes_cost_two_processes(repo: Repo, tmp_path: Path, monkeypatch: pytes
             known("HEAD", os.environ, str(repo.path))
         counts.append(len((tmp_path / "count").read_text().splitlines()))
 
-    assert counts[1] <= counts[0] + 2
+    assert counts[1] <= counts[0] + 3
 
 
 # What was imported.

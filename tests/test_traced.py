@@ -1,19 +1,15 @@
 """What is told of a commit, followed back through the ledger and through notes, and who tells each part of it."""
 
-import json
-from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from ampcommit.carried import Carry
 from ampcommit.ledger import Ledger
-from ampcommit.notes.noted import Line, Shelf
-from ampcommit.notes.shared import OVERSIZE, REF, REMOTES
-from ampcommit.notes.traced import CARRY, Facts, Kept, Step, Trace, believed, best, read, traced
-from ampcommit.record import Sha, canonical
+from ampcommit.notes.shared import REMOTES
+from ampcommit.notes.told import CARRY, Kept
+from ampcommit.notes.traced import Trace, believed, best, traced
+from ampcommit.record import Sha, ThreadId, canonical
 from ampcommit.rewritten import MOST
 from tests.conftest import CHILD, OTHER, PARENT, Repo, learned
 from tests.test_noted import Entry, here, noted, share
@@ -131,28 +127,28 @@ def test_a_step_of_the_ledger_gives_no_meaning_to_what_a_note_holds(repo: Repo) 
     assert who(traced(C, kept(repo, became(B, C)))) == []
 
 
+# Records of the same commit.
+
+
+@pytest.mark.parametrize("preferred", [PARENT, CHILD, OTHER])
+def test_of_records_that_others_tell_the_one_of_a_thread_is_preferred(repo: Repo, preferred: str) -> None:
+    """The order of bytes decides nothing; a better teller weighs more all the same."""
+    share(repo, {A: noted(record_of(A, PARENT), record_of(A, CHILD), became(B, A)), B: noted(record_of(B, preferred))})
+    share(repo, {A: noted(record_of(A, OTHER))}, ORIGIN)
+    found = traced(A, kept(repo))
+    found.prefer(ThreadId(preferred))
+    order = [one.record.thread for one in found.records]
+
+    assert found.disputed
+    assert order[:2] == [preferred, OTHER]
+    assert order[-1] == (preferred if preferred != OTHER else order[-1])
+    mine = traced(A, kept(repo, record_of(A, PARENT), record_of(A, CHILD)))
+    mine.prefer(ThreadId(PARENT))
+    assert (mine.records[-1].record.thread, mine.disputed) == (CHILD, False)
+    assert not traced(C, kept(repo)).disputed
+
+
 # The way back.
-
-
-def test_git_is_asked_once_for_all_that_the_ledger_tells(repo: Repo) -> None:
-    """However often a commit was amended here, its notes are asked for at once."""
-    share(repo, {A: noted(record_of(A))})
-    told = kept(repo, became(A, B), became(B, C), became(C, D))
-    asked: list[set[Sha]] = []
-    [shelf] = here(repo)
-
-    class Watched(Shelf):
-        def of(self, commits: Collection[Sha]) -> Iterator[tuple[Sha, list[Line]]]:
-            asked.append(set(commits))
-            return super().of(commits)
-
-    watched = Kept(
-        lambda commit: [step.line.text for facts in told.about(commit) for step in facts.steps], [Watched(shelf.notes)]
-    )
-    watched.fetch([D])
-
-    assert who(traced(D, watched)) == [("a", CHILD, "shared")]
-    assert asked == [{A, B, C, D}]
 
 
 def test_what_was_not_asked_for_at_once_is_asked_for_by_itself(repo: Repo) -> None:
@@ -175,7 +171,8 @@ def test_a_circle_of_notes_ends(repo: Repo) -> None:
 def test_a_note_that_names_very_many_is_followed_so_far(repo: Repo) -> None:
     """Whoever can push notes cannot make us read for ever."""
     ids = [Sha(f"{number:040x}") for number in range(MOST)]
-    share(repo, {A: noted(carry(A, *ids)), ids[-1]: noted(became(B, ids[-1])), B: noted(record_of(B))})
+    many = [carry(A, *ids[at : at + MOST // 2]) for at in (0, MOST // 2)]
+    share(repo, {A: noted(*many), ids[-1]: noted(became(B, ids[-1])), B: noted(record_of(B))})
     told = traced(A, kept(repo))
 
     assert (len(told.steps), told.records) == (MOST, [])
@@ -226,62 +223,3 @@ def test_a_record_that_was_only_matched_says_how(repo: Repo) -> None:
 
     assert [best(traced(one, told).records)[0] for one in (A, B, C, D)] == ["env", "tree", "tree", "tree"]
     assert best(traced(A, kept(repo, record_of(A))).records)[0] == "env"
-
-
-# Bad input.
-
-
-HOSTILE = [
-    b"",
-    b"hello",
-    b"\xff\xfe",
-    b"[1]",
-    b"{}",
-    b'{"v":1,"kind":"commit",',
-    b'{"v":1,"kind":"commit","commit":"' + b"a" * 40 + b'"}',
-    b'{"v":1,"kind":["rewrite"],"new":"' + b"a" * 40 + b'"}',
-    b'{"v":1,"kind":"carry","new":"' + b"a" * 40 + b'","commits":[]}',
-    b'{"v":1,"kind":"head","clone":"x","count":1}',
-    b'{"v":1,"kind":"signature","of":"sha256:0","signature":"x"}',
-    b"[" * 100_000,
-]
-
-
-@pytest.mark.parametrize("line", HOSTILE, ids=range(len(HOSTILE)))
-def test_what_is_not_ours_is_passed_over(repo: Repo, line: bytes) -> None:
-    """Lines that are not JSON, not records, not sound or of other kinds hide nothing and break nothing."""
-    assert list(read(Line(line))) == list(read(Line(line, "claim"))) == []
-    share(repo, {A: [line, *noted(record_of(A))]})
-
-    assert who(traced(A, kept(repo))) == [("a", CHILD, "shared")]
-
-
-def test_a_note_of_50_megabytes_is_passed_over(repo: Repo) -> None:
-    """Such a note is nobody's record, and is not even read."""
-    text = b"\n".join([*noted(record_of(A)), b"x" * 50_000_000])
-    blob = repo("hash-object", "-w", "--stdin", stdin=text)
-    repo("notes", f"--ref={REF}", "add", "-C", blob, repo("hash-object", "-w", "--stdin", stdin=b"x"))
-    named = Sha(repo("notes", f"--ref={REF}", "list").split()[1])
-    share(repo, {A: noted(record_of(A))})
-
-    assert len(text) > OVERSIZE
-    assert (who(traced(named, kept(repo))), who(traced(A, kept(repo)))) == ([], [("a", CHILD, "shared")])
-
-
-def test_a_note_that_git_made_is_read(repo: Repo) -> None:
-    """Whoever writes notes by hand, with other ends of lines, is understood as far as the lines are sound."""
-    repo.commit("-q", "-m", "Begin")
-    commit = Sha(repo.head())
-    spaced = json.dumps(json.loads(noted(record_of(commit))[0])).encode()
-    repo("notes", f"--ref={REF}", "add", "-F", "-", stdin=b"hello\r\n\r\n" + spaced + b"\r\n")
-
-    assert who(traced(commit, kept(repo))) == [(commit[0], CHILD, "shared")]
-
-
-@settings(deadline=None, database=None, max_examples=60)
-@given(st.lists(st.binary(max_size=200), max_size=8))
-def test_any_bytes_are_passed_over(lines: list[bytes]) -> None:
-    """No line of a note is an error."""
-    facts = Facts(A, [Line(line, "claim") for line in lines])
-
-    assert all(isinstance(step, Step) for step in facts.steps)

@@ -27,7 +27,7 @@ def record_agrees(case: "Case", settings: "Settings") -> "Iterator[Finding]":
     """AC106: what was recorded when the commit was made names the thread that its message names last."""
     said = [one for one in case.records or () if one.fault is None]
     if case.links and said and case.links[-1] not in [one.thread for one in said]:
-        proven = settings["record"] and any(one.known_by != CLAIM for one in said)
+        proven = _signed(case) or (settings["record"] and any(one.known_by != CLAIM for one in said))
         text = f"the last link is {case.links[-1]}, but the commit was recorded with {said[-1].thread}"
         hint = "look with `ampcommit show` at both; a message that was changed after the commit needs its link back"
         yield Finding("AC106", "error" if proven else "warning", text, hint)
@@ -47,15 +47,17 @@ def is_recorded(case: "Case", settings: "Settings") -> "Iterator[Finding]":
     if case.records is None or not proof or not case.links or not (settings["record"] or proof.signed):
         return
     if not case.records:
-        found = _unrecorded("the commit has a link, and no record, neither here nor a shared one", fork=proof.fork)
+        text = "the commit has a link, and no record, neither here nor a shared one"
+        found = _unrecorded(text, "run `ampcommit share` where the commit was made, then run this again", proof)
     elif proof.signed or any(_trusted(one, proof) for one in case.records):
         return
     elif any(one.known_by == OWN for one in case.records):
         text = f"the ledger is damaged, so that the record proves nothing: {terminal(proof.damage or '')}"
         found = Finding("AC302", "error", text, "run `ampcommit ledger check`, and keep a copy of the ledger")
     else:
-        remote = terminal(case.records[-1].remote or "", 80)
-        found = _unrecorded(f"the record of the commit is only a claim, fetched from {remote}", fork=True)
+        text = f"the record of the commit is only a claim, fetched from {terminal(case.records[-1].remote or '', 80)}"
+        hint = "if that is a remote of yours, let `ampcommit share` take it in, then run this again"
+        found = _unrecorded(text, hint, proof)
     if not case.exempt_by:
         yield found
 
@@ -80,10 +82,15 @@ def _trusted(said: "Said", proof: "Proof") -> bool:
     return said.known_by != CLAIM and not (proof.damage and said.known_by == OWN)
 
 
-def _unrecorded(text: str, *, fork: bool) -> Finding:
-    if fork:
+def _signed(case: "Case") -> bool:
+    """Say whether signatures are demanded: then no remote and no fork makes a difference."""
+    return case.proof is not None and case.proof.signed
+
+
+def _unrecorded(text: str, hint: str, proof: "Proof") -> Finding:
+    if proof.fork and not proof.signed:
         return Finding("AC301", "warning", text, "share the records once the work is merged; a fork only claims them")
-    return Finding("AC301", "error", text, "run `ampcommit share` where the commit was made, then run this again")
+    return Finding("AC301", "error", text, hint)
 
 
 CHECKS: "tuple[Check, ...]" = (

@@ -6,7 +6,7 @@ from ampcommit.errors import MisuseError
 from ampcommit.files import read_regular
 from ampcommit.ledger import Ledger
 from ampcommit.notes.handoffs import Handoffs
-from ampcommit.notes.noted import shelves
+from ampcommit.notes.noted import shelves, trees
 from ampcommit.notes.records import Proof, Records
 
 TYPE_CHECKING = False
@@ -46,7 +46,7 @@ class Evidence:
         ledger = Ledger(place.ledger)
         noted = shelves(place, environ)
         signed = signers.signed_by if signers else None
-        self._records = Records(ledger, noted, signed)
+        self._records = Records(ledger, noted, signed, trees(place, environ))
         self._present = self._records.present
         self._handoffs = Handoffs(ledger, noted, signed)
         self._signed = signers is not None
@@ -60,6 +60,10 @@ class Evidence:
         """Ask the notes about all of *commits* at once."""
         if self.noted:
             self._records.fetch(commits)
+
+    def passed_over(self) -> list[str]:
+        """Return sentences about the notes that were too long to be read."""
+        return self._records.passed_over()
 
     def of(self, commit: "Sha") -> "list[Said]":
         """Return what is recorded of *commit*."""
@@ -78,10 +82,18 @@ class Evidence:
 def allowed_signers(
     place: "Place", environ: "Mapping[str, str]", history: "History", source: "Sha | None", path: str
 ) -> "Signers":
-    """Return who may sign: as the file *path* says, else the one in the commit *source*; what is set here is not."""
+    """
+    Return who may sign: as the file *path* says, else the one in the commit *source*; what is set here is not.
+
+    No file in a work tree: what was checked out there may be what is to be judged.
+    """
     from ampcommit.notes.signing import ALLOWED_LIMIT, Signers  # costs the others nothing
 
     if path:
+        if place.ground(os.path.abspath(path)):
+            hint = f"commit {SIGNERS_FILE} to the branch that receives the commits, or name a file outside"
+            message = f"--allowed-signers {path!a} lies in this repository, where a request can change it"
+            raise MisuseError(message, hint=hint)
         allowed = read_regular(os.path.realpath(path), ALLOWED_LIMIT)
         if allowed is None:
             hint = f"name a file of at most {ALLOWED_LIMIT >> 10} KiB"

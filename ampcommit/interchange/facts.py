@@ -5,10 +5,10 @@ import re
 from ampcommit.carried import Carry
 from ampcommit.errors import RecordError
 from ampcommit.record import Record, ThreadId
-from ampcommit.resolved import Resolved
-from ampcommit.rewritten import MOST, Rewrite
+from ampcommit.resolved import resolutions
+from ampcommit.rewritten import MOST, TOLD, Rewrite
 from ampcommit.rules import unique
-from ampcommit.threads import Chain
+from ampcommit.threads import Chain, by_now, furthest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
     from ampcommit.ledger import Ledger
     from ampcommit.record import Sha
-
-SURE = ("git", "reflog")
-"""How rewritten commits are known that git told of; the others are known by what they hold."""
 
 _MADE = re.compile(rb'"kind":"(?:rewrite|carry)"')
 _LEARNED = re.compile(rb'"kind":"chain","thread":"([^"]+)"')
@@ -75,9 +72,8 @@ class Facts:
         same = [record for record in records if record.thread == newest.thread and not steps[record.commit]]
         # The best informed of those that are surely about this commit says how its thread was found.
         known_by = max(same, key=lambda one: one.source in ("env", "use")).source if same else steps[newest.commit]
-        said = Chain(newest.chain, newest.chain_state)
-        best = self._chain(newest.thread)
-        return Fact(commit, links, best if best and best.says_more_than(said) else said, known_by, records)
+        chain = by_now(Chain(newest.chain, newest.chain_state), [self._chain(newest.thread)])
+        return Fact(commit, links, chain, known_by, records)
 
     def origins(self, commit: "Sha") -> "dict[Sha, str]":
         """
@@ -90,7 +86,7 @@ class Facts:
         for one in waiting:  # it grows meanwhile
             for old, source in self._made.get(one, ()):
                 if old not in found and len(found) < MOST:
-                    found[old] = found[one] or ("" if source in SURE else source)
+                    found[old] = found[one] or ("" if source in TOLD else source)
                     waiting.append(old)
         return found
 
@@ -115,15 +111,8 @@ class Facts:
     def _chain(self, thread: ThreadId) -> Chain | None:
         """Return what was learned of *thread* later; None if nothing was."""
         if thread not in self._best:
-            best = None
-            for place in self._learned.get(thread, ()):
-                try:
-                    said = Resolved.from_bytes(self._line(place))
-                except RecordError:
-                    continue
-                chain = Chain(said.chain, said.chain_state)
-                best = chain if best is None or chain.says_more_than(best) else best
-            self._best[thread] = best
+            told = furthest(resolutions(map(self._line, self._learned.get(thread, ()))))
+            self._best[thread] = told.get(thread)
         return self._best[thread]
 
     def _line(self, place: int) -> bytes:

@@ -3,9 +3,9 @@
 import re
 from functools import cached_property
 
-from ampcommit.notes.noted import CLAIM, Line
+from ampcommit.notes.noted import CLAIM, Line, passed_over
 from ampcommit.notes.notestree import lines_of
-from ampcommit.notes.traced import SURE, Facts, Step, read
+from ampcommit.notes.told import SURE, Account, Step, read
 from ampcommit.record import ThreadId
 from ampcommit.resolved import edges
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ampcommit.amp.sources import Sources
     from ampcommit.ledger import Ledger
     from ampcommit.notes.noted import Shelf
-    from ampcommit.notes.traced import Found, Learned
+    from ampcommit.notes.told import Found, LaterChain
     from ampcommit.record import Sha
 
 # Shared lines have one form; the text of a JSON string has its quotation marks escaped, and cannot look like this.
@@ -30,7 +30,7 @@ class Gathered:
 
     def __init__(self, shelves: "Sequence[Shelf]" = ()) -> None:
         self._shelves = shelves
-        self._facts: dict[tuple[int, Sha], Facts] = {}
+        self._told: dict[tuple[int, Sha], Account] = {}
 
     def teach(self, sources: "Sources", ledger: "Ledger") -> dict[ThreadId, str]:
         """Let *sources* know who came from whom, the *ledger* before all others; return who else tells of a thread."""
@@ -48,35 +48,39 @@ class Gathered:
             tellers.pop(thread, None)
         return tellers
 
-    def lines_of(self, thread: ThreadId) -> list[bytes]:
-        """Return the records around *thread* as a reader of the ledger takes them; claims only without any others."""
-        lines = [one.line for facts in self._about(thread) for one in facts.records]
-        return [line.whole for line in [one for one in lines if one.known_by != CLAIM] or lines]
+    def lines_of(self, thread: ThreadId) -> list[Line]:
+        """Return the records around *thread*; claims only without any others."""
+        lines = [one.line for told in self._about(thread) for one in told.records]
+        return [one for one in lines if one.known_by != CLAIM] or lines
+
+    def passed_over(self) -> list[str]:
+        """Return sentences about the notes that were too long to be read."""
+        return passed_over(self._shelves)
 
     def commits_of(self, thread: ThreadId) -> "dict[Sha, tuple[str, str]]":
         """Return the commits whose records link *thread*: when that was recorded, and who tells; claims come last."""
         found: dict[Sha, tuple[str, str]] = {}
-        for facts in self._about(thread):
-            for one in facts.records:
+        for told in self._about(thread):
+            for one in told.records:
                 if thread in one.record.links:
                     found.setdefault(one.record.commit, (one.record.time, one.line.known_by))
         return dict(sorted(found.items(), key=lambda item: (item[1][1] == CLAIM, item[1][0])))
 
     def steps(self) -> "Iterator[tuple[Sha, Sha]]":
         """Yield which commit became which, as the notes tell that were looked at."""
-        for facts in self._facts.values():
-            yield from _sure(facts.steps)
+        for told in self._told.values():
+            yield from _sure(told.steps)
 
-    def _about(self, thread: ThreadId) -> "list[Facts]":
+    def _about(self, thread: ThreadId) -> "list[Account]":
         """Return what the notes tell in which *thread* is linked, those on the first shelf first."""
         name = thread.encode("ascii")
         found = []
         for number, (_, linking) in enumerate(self._read):
             commits = dict.fromkeys(linking.get(name, ()))  # one with two notes stands there twice
-            new = [commit for commit in commits if (number, commit) not in self._facts]
+            new = [commit for commit in commits if (number, commit) not in self._told]
             for commit, lines in self._shelves[number].of(new) if new else ():
-                self._facts[number, commit] = Facts(commit, lines)
-            found += [self._facts[number, commit] for commit in commits if (number, commit) in self._facts]
+                self._told[number, commit] = Account(commit, lines)
+            found += [self._told[number, commit] for commit in commits if (number, commit) in self._told]
         return found
 
     @cached_property
@@ -107,7 +111,7 @@ def became(ledger: "Ledger", gathered: Gathered) -> "dict[Sha, Sha]":
     return {old: end for old in told if (end := _end(old, told)) not in told}
 
 
-def _sure(told: "Iterable[Found | Learned | Step]") -> "Iterator[tuple[Sha, Sha]]":
+def _sure(told: "Iterable[Found | LaterChain | Step]") -> "Iterator[tuple[Sha, Sha]]":
     """Yield which commit became which; what only resembles another commit may stand beside it."""
     yield from ((one.old, one.new) for one in told if isinstance(one, Step) and one.source in SURE)
 

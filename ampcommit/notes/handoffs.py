@@ -10,13 +10,12 @@ from ampcommit.record import ThreadId
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
+    from mmap import mmap
 
     from ampcommit.ledger import Ledger
-    from ampcommit.notes.noted import Shelf
+    from ampcommit.notes.noted import Shelf, Signed
     from ampcommit.record import Sha
-
-    Signed = Callable[[bytes, Sequence[bytes]], str | None]
 
 _MARGIN = 60.0  # seconds: a commit and the id of a thread are dated by two clocks
 _TRIES = 16
@@ -78,24 +77,30 @@ class Handoffs:
     def _pairs(self) -> "Iterator[tuple[Sha | None, bytes, bytes]]":
         """Yield a thread, and in quotation marks some that it came from, with the commit of the note that says so."""
         if not self._signed:
-            text = self._ledger.whole()
-            for form in (_CHAIN, _PARENTS):
-                yield from ((None, told[1], told[2]) for told in form.finditer(text))
+            yield from ((None, *pair) for pair in _told_in(self._ledger.whole()))
         for note, text in self._shared.notes.texts() if self._shared else ():
-            for form in (_CHAIN, _PARENTS):
-                yield from ((note, told[1], told[2]) for told in form.finditer(text))
+            yield from ((note, *pair) for pair in _told_in(text))
+
+
+def _told_in(text: "bytes | mmap") -> "Iterator[tuple[bytes, bytes]]":
+    for form in (_CHAIN, _PARENTS):
+        yield from ((told[1], told[2]) for told in form.finditer(text))
 
 
 def _is_signed(note: "Sequence[bytes]", later: _Later, thread: ThreadId, signed: "Signed") -> bool:
-    """Say whether somebody signed a line of *note* that names both threads."""
-    names = (later.thread.encode("ascii"), thread.encode("ascii"))
+    """Say whether somebody signed a line of *note* that tells it: that it names both threads is not enough."""
     for line in note:
         try:
-            if all(name in line for name in names) and signed(line, note):
+            if _tells(line, later.thread.encode("ascii"), b'"%b"' % thread.encode("ascii")) and signed(line, note):
                 return True
         except LedgerError:
             continue  # one bad signature; another line may have a good one
     return False
+
+
+def _tells(line: bytes, later: bytes, earlier: bytes) -> bool:
+    """Say whether *line* tells that the work of *earlier*, in quotation marks, went on in *later*."""
+    return any(told == later and earlier in olds for told, olds in _told_in(line))
 
 
 def _seconds(time: str) -> float:

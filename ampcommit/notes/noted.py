@@ -8,14 +8,18 @@ import os
 
 from ampcommit.files import read_regular
 from ampcommit.gitcmd import Git, clean
-from ampcommit.notes.shared import REF, REMOTES, Notes
+from ampcommit.notes.fetching import FORK, named
+from ampcommit.notes.shared import OVERSIZE, REF, REMOTES, Notes
+from ampcommit.record import Sha
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from ampcommit.place import Place
-    from ampcommit.record import Sha
+
+    Signed = Callable[[bytes, Sequence[bytes]], str | None]  # who signed a line of a note; `LedgerError`: nobody well
+    Trees = Callable[[Iterable[Sha]], Mapping[Sha, Sha]]
 
 OWN, SHARED, CLAIM = "own", "shared", "claim"
 """Who tells: this clone's own ledger, a shared record, a claim that was fetched; see docs/record.md."""
@@ -26,9 +30,7 @@ KNOWN_BY = (OWN, SHARED, CLAIM)
 RANK = {known_by: number for number, known_by in enumerate(KNOWN_BY)}
 """The place of each among these."""
 
-FORK = "fork"
-"""The name of the remote under which CI puts the notes of a fork whose request it checks."""
-
+_NAMED = 8  # notes in one sentence
 _SMALL = 4096
 _PACKED = 256 * 1024 * 1024
 
@@ -75,6 +77,15 @@ class Shelf:
         """Return the lines of a *note* that stands here."""
         return [Line(text, self.known_by, self.remote, note) for text in note]
 
+    def passed_over(self) -> str | None:
+        """Return a sentence about the notes that were asked for and are too long to be read; None without any."""
+        names = [commit[:12] for commit in dict.fromkeys(self.notes.oversized)]
+        if not names:
+            return None
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        whose = f", as fetched from {self.remote}" if self.remote else ""
+        return f"a note of more than {OVERSIZE >> 20} MiB was not read, of: {', '.join(names[:_NAMED])}{more}{whose}"
+
 
 def shelves(place: "Place", environ: "Mapping[str, str]") -> list[Shelf]:
     """Return the notes that are here, the shared ones first; a remote that has nothing else is left out."""
@@ -83,8 +94,28 @@ def shelves(place: "Place", environ: "Mapping[str, str]") -> list[Shelf]:
     found = [Shelf(Notes(git, REF))] if REF in refs else []
     for ref in sorted(refs.keys() - {REF}):
         if refs[ref] != refs.get(REF) or ref == REMOTES + FORK:
-            found.append(Shelf(Notes(git, ref), ref.removeprefix(REMOTES)))
+            found.append(Shelf(Notes(git, ref), named(ref)))
     return found
+
+
+def passed_over(shelves: "Iterable[Shelf]") -> list[str]:
+    """Return a sentence for each of the *shelves* with notes that were asked for and are too long to be read."""
+    return [said for shelf in shelves if (said := shelf.passed_over())]
+
+
+def trees(place: "Place", environ: "Mapping[str, str]") -> "Trees":
+    """Return what tells the trees of commits, of those that are here."""
+    git = Git(place.git_dir, clean(environ, place.git_dir))
+    question = ("log", "--no-walk=unsorted", "--ignore-missing", "--no-show-signature", "--format=%H %T", "--stdin")
+
+    def answer(commits: "Iterable[Sha]") -> dict[Sha, Sha]:
+        asked = "".join(f"{commit}\n" for commit in commits)
+        if not asked:
+            return {}  # git would take that for HEAD
+        told = git(*question, stdin=asked.encode("ascii"), deadline=60).decode("ascii").split()
+        return {Sha(commit): Sha(tree) for commit, tree in zip(told[::2], told[1::2], strict=True)}
+
+    return answer
 
 
 def _refs(place: "Place", environ: "Mapping[str, str]") -> dict[str, bytes]:

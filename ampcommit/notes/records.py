@@ -10,8 +10,9 @@ from bisect import bisect_left
 from functools import cached_property
 
 from ampcommit.errors import LedgerError
-from ampcommit.notes.noted import OWN, SHARED
-from ampcommit.notes.traced import Kept, believed, traced
+from ampcommit.notes.noted import OWN, SHARED, passed_over
+from ampcommit.notes.told import Kept
+from ampcommit.notes.traced import believed, traced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,11 +20,10 @@ if TYPE_CHECKING:
     from mmap import mmap
 
     from ampcommit.ledger import Ledger
-    from ampcommit.notes.noted import Line, Shelf
-    from ampcommit.notes.traced import Found, Trace
+    from ampcommit.notes.noted import Line, Shelf, Signed, Trees
+    from ampcommit.notes.told import Found
+    from ampcommit.notes.traced import Trace
     from ampcommit.record import Sha, ThreadId
-
-    Signed = Callable[[bytes, Sequence[bytes]], str | None]
 
 UNSIGNED = "nobody signed it"
 """What is wrong with a record, or a line that leads to it, that has no signature."""
@@ -105,15 +105,23 @@ class Records:
     """
     The records of one clone by commit: those in *ledger*, as it was at the first question, and in notes on *shelves*.
 
-    With *signed* only what it says is signed counts, and nothing of the ledger, where nothing is. `LedgerError` where
-    the ledger cannot be opened; one that is not there says nothing.
+    With *signed* only what it says is signed counts, and nothing of the ledger, where nothing is. With *trees* no
+    shared record of a commit counts that names another tree. `LedgerError` where the ledger cannot be opened; one that
+    is not there says nothing.
     """
 
-    def __init__(self, ledger: "Ledger", shelves: "Sequence[Shelf]" = (), signed: "Signed | None" = None) -> None:
+    def __init__(
+        self,
+        ledger: "Ledger",
+        shelves: "Sequence[Shelf]" = (),
+        signed: "Signed | None" = None,
+        trees: "Trees | None" = None,
+    ) -> None:
         self._ledger = ledger
         self._shelves = shelves
         self._signed = signed
-        self._kept = Kept(self._lines, shelves)
+        self._faults: dict[Line, str | None] = {}
+        self._kept = Kept(self.lines, shelves, trees)
 
     @property
     def present(self) -> bool:
@@ -127,7 +135,12 @@ class Records:
 
     def fetch(self, commits: "Iterable[Sha]") -> None:
         """Ask the notes about all of *commits* at once, before each of them is asked for."""
+        self._faults = {}
         self._kept.fetch(commits)
+
+    def passed_over(self) -> list[str]:
+        """Return sentences about the notes that were too long to be read."""
+        return passed_over(self._shelves)
 
     def of(self, commit: "Sha", *, every: bool = False) -> list[Said]:
         """
@@ -157,6 +170,19 @@ class Records:
             return None
         return min(one.record.time for one in found.records)
 
+    def lines(self, commit: "Sha") -> "Iterator[bytes]":
+        """Yield, in order and each once, the lines that may be about *commit*."""
+        part, key = _place(commit.encode("ascii"))
+        entries, stop = self._index[part], 0
+        for number in range(bisect_left(entries, key), len(entries)):
+            here = entries[number] - key
+            if here >> _OFFSET_BITS:
+                return
+            if here < stop:
+                continue  # the line before this one, once more
+            start, stop = self._text.rfind(b"\n", 0, here) + 1, self._text.find(b"\n", here)
+            yield self._text[start:stop]
+
     def problems(self) -> list[str]:
         """Return what `ledger check` finds; it reads the whole ledger."""
         return self._ledger.check().problems
@@ -167,18 +193,19 @@ class Records:
         if found.records:
             return [_said(one) for one in found.records]
         found = traced(commit, self._kept, every=every)
-        return [_said(one, self._worst(one, found)) for one in found.records]
-
-    def _worst(self, record: "Found", found: "Trace") -> str:
-        """Return what is wrong with the signatures of *record* and what leads to it: a bad one before a missing one."""
-        lines = [record.line, *(step.line for step in found.steps)]
-        faults = [fault for line in lines if (fault := self._fault(line))]
-        return next((fault for fault in faults if fault != UNSIGNED), UNSIGNED)
+        leading = _worst(*(self._fault(step.line) for step in found.steps))
+        return [_said(one, _worst(self._fault(one.line), leading)) for one in found.records]
 
     def _counts(self, line: "Line") -> bool:
         return self._signed is None or self._fault(line) is None
 
     def _fault(self, line: "Line") -> str | None:
+        """Return what is wrong with the signature of *line*, which is judged once."""
+        if line not in self._faults:
+            self._faults[line] = self._judged(line)
+        return self._faults[line]
+
+    def _judged(self, line: "Line") -> str | None:
         try:
             signer = self._signed(line.text, line.note) if self._signed and line.note else None
         except LedgerError as error:
@@ -200,25 +227,17 @@ class Records:
             parts[number] = array("Q", sorted(part_of_it))
         return parts
 
-    def _lines(self, commit: "Sha") -> "Iterator[bytes]":
-        """Yield, in order and each once, the lines that may be about *commit*."""
-        part, key = _place(commit.encode("ascii"))
-        entries, stop = self._index[part], 0
-        for number in range(bisect_left(entries, key), len(entries)):
-            here = entries[number] - key
-            if here >> _OFFSET_BITS:
-                return
-            if here < stop:
-                continue  # the line before this one, once more
-            start, stop = self._text.rfind(b"\n", 0, here) + 1, self._text.find(b"\n", here)
-            yield self._text[start:stop]
-
 
 def _place(commit: bytes) -> tuple[int, int]:
     """Return the part of the index for *commit*, and its entries there but for the offset."""
     # Python's hash: spread evenly whatever the ids are, and no other process needs to know it.
     code = hash(commit)
     return code % _PARTS, (code // _PARTS & _KEY_MASK) << _OFFSET_BITS
+
+
+def _worst(*faults: str | None) -> str:
+    """Return what is wrong with signatures that are not all good: a bad one before a missing one."""
+    return next((fault for fault in faults if fault not in (None, UNSIGNED)), None) or UNSIGNED
 
 
 def _said(found: "Found", fault: str | None = None) -> Said:

@@ -1,185 +1,53 @@
 """What is told of a commit, in the ledger and in notes: its records, and those of the commits that became it."""
 
-from ampcommit.carried import Carry
-from ampcommit.errors import RecordError
 from ampcommit.notes.noted import CLAIM, KNOWN_BY, OWN, RANK, SHARED, Line
-from ampcommit.notes.shared import known_thread
-from ampcommit.record import Record, parsed
-from ampcommit.resolved import Resolved
-from ampcommit.rewritten import MOST, Rewrite
+from ampcommit.notes.told import SURE, Found
+from ampcommit.rewritten import MOST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from ampcommit.notes.noted import Shelf
-    from ampcommit.record import Sha
-
-CARRY = "carry"
-"""The `command` of a step from a commit of a branch to the one that the branch was squashed into."""
-
-TOLD = ("git", "reflog")
-"""How rewritten commits are known that git told of; the others are known by what they hold."""
-
-SURE = (*TOLD, "range", "message", "ref")
-"""The same with those of a squashed branch that was carried over because somebody, or its request, named it."""
-
-_COMMIT = b'{"v":1,"kind":"commit",'
-
-
-class Step:
-    """
-    That *old* became *new*, as *line* tells; `command` and `source` are as in kind `rewrite`, or those of a carry.
-
-    `known_by` is the weakest of what leads here.
-    """
-
-    __slots__ = ("command", "known_by", "line", "new", "old", "source")
-
-    def __init__(
-        self, *, old: "Sha", new: "Sha", command: str | None, source: str, line: Line, known_by: str = OWN
-    ) -> None:
-        self.old = old
-        self.new = new
-        self.command = command
-        self.source = source
-        self.line = line
-        self.known_by = known_by
-
-
-class Found:
-    """
-    A record and the *line* that it stands on; `known_by` is the weakest of what leads to it.
-
-    `via` is how a step on the way is known that nobody told of, nearest to the commit; None where all were told.
-    """
-
-    __slots__ = ("known_by", "line", "record", "via")
-
-    def __init__(self, record: Record, line: Line) -> None:
-        self.record = record
-        self.line = line
-        self.known_by = line.known_by
-        self.via: str | None = None
-
-
-class Learned:
-    """What became known of a *chain* later, and the *line* that it stands on."""
-
-    __slots__ = ("chain", "line")
-
-    def __init__(self, chain: Resolved, line: Line) -> None:
-        self.chain = chain
-        self.line = line
+    from ampcommit.notes.told import Kept, Step
+    from ampcommit.record import Sha, ThreadId
+    from ampcommit.resolved import Resolved
 
 
 class Trace:
     """
-    What is told of a commit: `records`, its own behind those that it was made from; `steps`, nearest first.
+    What is told of *commit*: `records`, its own behind those that it was made from; `steps`, nearest first.
 
     `chains` is what notes on the way tell of threads.
     """
 
-    __slots__ = ("chains", "records", "steps")
+    __slots__ = ("chains", "commit", "records", "steps")
 
-    def __init__(self) -> None:
+    def __init__(self, commit: "Sha") -> None:
+        self.commit = commit
         self.chains: list[Resolved] = []
         self.records: list[Found] = []
         self.steps: list[Step] = []
 
-
-class Facts:
-    """What one keeper of lines tells of *commit*: the steps that lead to it, and records of it and of their olds."""
-
-    __slots__ = ("chains", "records", "steps")
-
-    def __init__(self, commit: "Sha", lines: "Iterable[Line]") -> None:
-        told = [one for line in lines for one in read(line)]
-        self.chains = [one for one in told if isinstance(one, Learned)]
-        # A note may hold copies of what was said of others; where no step there leads to them, they say nothing here.
-        self.steps, named = _led(commit, [one for one in told if isinstance(one, Step)])
-        self.records = [one for one in told if isinstance(one, Found) and one.record.commit in named]
-
-
-def _led(commit: "Sha", steps: "list[Step]") -> "tuple[list[Step], set[Sha]]":
-    """Return those of *steps* that lead to *commit*, one behind the other, and all commits on the way."""
-    if not steps:
-        return [], {commit}
-    into: dict[Sha, list[Step]] = {}
-    for step in steps:
-        into.setdefault(step.new, []).append(step)
-    found, seen, waiting = [], {commit}, [commit]
-    for new in waiting:  # it grows meanwhile
-        found += into.get(new, [])
-        olds = [step.old for step in into.get(new, []) if step.old not in seen]
-        waiting += dict.fromkeys(olds)
-        seen.update(olds)
-    return found, seen
-
-
-class Kept:
-    """
-    Lines about commits, from all who keep some: the clone's own ledger, as *own* searches it, and notes.
-
-    With notes, `fetch` asks git about many commits at once.
-    """
-
-    def __init__(self, own: "Callable[[Sha], Iterable[bytes]]", shelves: "Sequence[Shelf]" = ()) -> None:
-        self._own = own
-        self._shelves = shelves
-        self._told: dict[Sha, list[Facts]] = {}
-
     @property
-    def noted(self) -> bool:
-        """Say whether there are notes."""
-        return bool(self._shelves)
+    def disputed(self) -> bool:
+        """Say whether the records of the commit that weigh most are not this clone's, and name several threads."""
+        its = [one for one in self.records if one.record.commit == self.commit]
+        last = its[-1].known_by if its else OWN
+        return last != OWN and len({one.record.thread for one in its if one.known_by == last}) > 1
 
-    def fetch(self, commits: "Iterable[Sha]") -> None:
-        """Learn what notes say of *commits* and of those that became them; what was learned before is forgotten."""
-        self._told = {}
-        if self._shelves:
-            self._learn(commits)
+    def prefer(self, thread: "ThreadId") -> None:
+        """Let of records of the commit that others tell equally well those of *thread* weigh most."""
 
-    def about(self, commit: "Sha") -> list[Facts]:
-        """Return what each keeper tells of *commit* who knows it, the clone itself first."""
-        if not self._shelves:
-            return self._mine(commit)
-        if commit not in self._told:
-            self._learn([commit])
-        return self._told[commit]
+        def weight(one: Found) -> tuple[bool, int, bool]:
+            its = one.record.commit == self.commit
+            return its, -RANK[one.known_by] * its, its and one.known_by != OWN and one.record.thread == thread
 
-    def _mine(self, commit: "Sha") -> list[Facts]:
-        lines = list(map(Line, self._own(commit)))
-        return [Facts(commit, lines)] if lines else []
-
-    def _learn(self, commits: "Iterable[Sha]") -> None:
-        waiting = [one for one in dict.fromkeys(commits) if one not in self._told]
-        while waiting:
-            asked = self._with_olds(waiting)
-            olds: list[Sha] = []
-            for shelf in self._shelves:
-                for commit, lines in shelf.of(asked):
-                    facts = Facts(commit, lines)
-                    self._told[commit].append(facts)
-                    olds += [step.old for step in facts.steps]
-            waiting = [old for old in dict.fromkeys(olds) if old not in self._told]
-
-    def _with_olds(self, commits: "list[Sha]") -> "list[Sha]":
-        """Take over what the clone itself says of *commits* and of all that it says became them; return which."""
-        asked = list(commits)
-        seen = set(asked)
-        for commit in asked:  # it grows meanwhile
-            self._told[commit] = self._mine(commit)
-            for facts in self._told[commit]:
-                olds = [step.old for step in facts.steps if step.old not in seen and step.old not in self._told]
-                asked += dict.fromkeys(olds)
-                seen.update(olds)
-        return asked
+        self.records.sort(key=weight)
 
 
 def traced(
     commit: "Sha",
-    kept: Kept,
+    kept: "Kept",
     *,
     weakest: str = KNOWN_BY[-1],
     every: bool = True,
@@ -190,7 +58,7 @@ def traced(
 
     Lines that are known by less than the *weakest* do not count, nor do those for which *counts* says so.
     """
-    trace = _Tracing(kept, RANK[weakest], counts or _any)
+    trace = _Tracing(commit, kept, RANK[weakest], counts or _any)
     reached: dict[Sha, tuple[int, str | None]] = {commit: (0, None)}
     level = [commit]
     while level and (every or not trace.found.records):
@@ -206,7 +74,7 @@ def traced(
     return trace.found
 
 
-def believed(commit: "Sha", kept: Kept, *, every: bool = True) -> Trace:
+def believed(commit: "Sha", kept: "Kept", *, every: bool = True) -> Trace:
     """Follow *commit* back through what is known here and what is shared; claims count where that tells nothing."""
     found = traced(commit, kept, weakest=SHARED, every=every)
     if found.records or not kept.noted:
@@ -228,8 +96,8 @@ def best(records: "Sequence[Found]") -> tuple[str, Found]:
 class _Tracing:
     """One way back through what is *kept*, with copies of what is said of commits that are still to be reached."""
 
-    def __init__(self, kept: Kept, most: int, counts: "Callable[[Line], bool]") -> None:
-        self.found = Trace()
+    def __init__(self, commit: "Sha", kept: "Kept", most: int, counts: "Callable[[Line], bool]") -> None:
+        self.found = Trace(commit)
         self._kept = kept
         self._most = most
         self._counts = counts
@@ -239,11 +107,11 @@ class _Tracing:
     def records(self, commit: "Sha", rank: int, via: str | None) -> list[Found]:
         """Return the records of *commit*, the better known ones last."""
         told = self._kept.about(commit)
-        self.found.chains += [one.chain for facts in told for one in facts.chains if self._usable(one.line)]
+        self.found.chains += [one.chain for its in told for one in its.chains if self._usable(one.line)]
         mine: list[Found] = []
-        for one in [one for facts in told for one in facts.records if self._usable(one.line)]:
-            its = mine if one.record.commit == commit else self._copies.setdefault(one.record.commit, [])
-            its.append(one)
+        for one in [one for its in told for one in its.records if self._usable(one.line)]:
+            pile = mine if one.record.commit == commit else self._copies.setdefault(one.record.commit, [])
+            pile.append(one)
         mine += _beside(mine, self._copies.pop(commit, []))
         for one in mine:
             one.via = via
@@ -252,7 +120,7 @@ class _Tracing:
 
     def steps(self, commit: "Sha", rank: int) -> "Iterator[Step]":
         """Yield the steps that lead to *commit* from others, each of these once."""
-        told = [step for facts in self._kept.about(commit) for step in facts.steps if self._usable(step.line)]
+        told = [step for its in self._kept.about(commit) for step in its.steps if self._usable(step.line)]
         for step in told:
             if step.new != commit:
                 self._steps.setdefault(step.new, []).append(step)
@@ -277,22 +145,3 @@ def _beside(records: list[Found], copies: list[Found]) -> list[Found]:
     for one in records if told else ():
         told.pop((one.line.known_by, one.line.text), None)
     return list(told.values())
-
-
-def read(line: Line) -> "Iterator[Found | Learned | Step]":
-    """Yield what *line* says; nothing for other kinds, and for a damaged one, which `ledger check` reports."""
-    try:
-        kind = "commit" if line.text.startswith(_COMMIT) else parsed(line.text).get("kind")
-        if kind == "commit":
-            yield Found(Record.from_bytes(line.whole, known_thread), line)
-        elif kind == "rewrite":
-            told = Rewrite.from_bytes(line.whole)
-            yield Step(old=told.old, new=told.new, command=told.command, source=told.source, line=line)
-        elif kind == "chain":
-            yield Learned(Resolved.from_bytes(line.whole), line)
-        elif kind == CARRY:
-            carry = Carry.from_bytes(line.whole)
-            for old in carry.commits:
-                yield Step(old=old, new=carry.new, command=CARRY, source=carry.source, line=line)
-    except RecordError:
-        return

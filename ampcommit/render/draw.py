@@ -25,6 +25,7 @@ _TITLE = 100  # characters
 _PLAIN = frozenset(" ,/!?'")  # characters that neither Mermaid nor Markdown, which it reads in labels, cares for
 # What Mermaid reads even behind the numbers (line ends, formulas, icons), and what looks the same.
 _LOOKALIKES = {"\\n": "\u29f5n", "$$": "\uff04\uff04", ":fa-": "\uff1afa-"}
+_BY_OTHERS = {"shared": "shared records alone", "claim": "claims alone that were fetched"}
 _GAPS = {"missing": "nothing is known of this thread here", "broken": "its file cannot be read"}
 
 
@@ -79,7 +80,7 @@ class _Trees:
     def __init__(self, found: "Lineage", subjects: "Subjects", following: "Mapping[ThreadId, list[ThreadId]]") -> None:
         self.drawn: set[ThreadId] = set()
         self._found = found
-        self._gaps = _gaps(found)
+        self._doubts = _doubts(found)
         self._subjects = subjects
         self._following = following
 
@@ -114,8 +115,8 @@ class _Trees:
                 yield f"{bar} {old[:12]} became {new[:12]} {terminal(self._subjects.get(new, ''), _TITLE)}".rstrip()
         if (pages := self._found.web.get(one.thread)) and pages.compare:
             yield f"{bar} {pages.compare}"
-        if one.thread in self._gaps:
-            yield f"{bar} {self._gaps[one.thread]}"
+        for doubt in self._doubts.get(one.thread, ()):
+            yield f"{bar} {doubt}"
 
     def _request(self, thread: "ThreadId", commit: "Sha") -> str:
         """Return the request of *commit* where its subject does not name it already."""
@@ -127,10 +128,10 @@ class _Trees:
 def mermaid(found: "Lineage") -> "Iterator[str]":
     """Yield a Mermaid flow chart: an arrow leads from a thread to each one that came of it."""
     names = {thread: f"t{number}" for number, thread in enumerate(found.threads)}
-    gaps = _gaps(found)
+    gaps, doubts = _gaps(found), _doubts(found)
     yield "flowchart TD"
     for thread, one in found.threads.items():
-        yield f'    {names[thread]}["{_mermaid_label(_label(one, gaps))}"]'
+        yield f'    {names[thread]}["{_mermaid_label(_label(one, doubts))}"]'
     for parent, child, told in _edges(found):
         yield f"    {names[parent]} {'-->' if told else '-.->'} {names[child]}"
     yield "    classDef gap stroke-dasharray: 4 4"
@@ -142,13 +143,13 @@ def mermaid(found: "Lineage") -> "Iterator[str]":
 
 def dot(found: "Lineage") -> "Iterator[str]":
     """Yield a graph for Graphviz: an arrow leads from a thread to each one that came of it."""
-    gaps = _gaps(found)
+    gaps, doubts = _gaps(found), _doubts(found)
     yield "digraph chain {"
     yield "    node [shape=box];"
     for thread, one in found.threads.items():
         style = ", style=dashed" if thread in gaps else ""
         bold = ", penwidth=3" if thread == found.asked else ""
-        label = "\\n".join(map(_dot, _label(one, gaps)))
+        label = "\\n".join(map(_dot, _label(one, doubts)))
         yield f'    "{thread}" [label="{label}"{style}{bold}];'
     for parent, child, told in _edges(found):
         yield f'    "{parent}" -> "{child}"{"" if told else " [style=dashed]"};'
@@ -162,15 +163,16 @@ def sequence(found: "Lineage", subjects: "Subjects") -> "Iterator[str]":
     A thread begins at the time in its id (UUIDs of version 7 hold it), a commit at the time of its record;
     a thread never begins before the one it came from.
     """
-    began, gaps = _beginnings(found), _gaps(found)
+    began, doubts, others = _beginnings(found), _doubts(found), found.by_others
     place = {thread: number for number, thread in enumerate(began)}
     yield "sequenceDiagram"
     for thread, number in place.items():
-        yield f"    participant t{number} as {_mermaid_label(_label(found.threads[thread], gaps)[:2])}"
+        yield f"    participant t{number} as {_mermaid_label(_label(found.threads[thread], doubts)[:2])}"
     yield "    participant git"
     events = [
-        (began[child], 0, place[child], f"t{place[parent]}{'->>' if told else '-->>'}t{place[child]}: continued as")
+        (began[child], 0, place[child], f"t{place[parent]}{arrow}t{place[child]}: continued as{_by(others.get(child))}")
         for parent, child, told in _edges(found)
+        for arrow in ["->>" if told else "-->>"]
     ]
     for thread, one in found.threads.items():
         for commit, time in (one.commits or {}).items():
@@ -246,16 +248,26 @@ def _gaps(found: "Lineage") -> "dict[ThreadId, str]":
     }
 
 
-def _label(one: "Thread", gaps: "Mapping[ThreadId, str]") -> list[str]:
-    """Return the lines of a label: the id, the title if there is one, how many commits, and a gap."""
+def _doubts(found: "Lineage") -> "dict[ThreadId, list[str]]":
+    """Return what to say of each thread whose parents are not known, or only by what others tell."""
+    doubts = {thread: [gap] for thread, gap in _gaps(found).items()}
+    for thread, who in found.by_others.items():
+        doubts.setdefault(thread, []).append(f"what came before it is told by {_BY_OTHERS[who]}")
+    return doubts
+
+
+def _by(who: str | None) -> str:
+    return f" (told by {_BY_OTHERS[who]})" if who else ""
+
+
+def _label(one: "Thread", doubts: "Mapping[ThreadId, list[str]]") -> list[str]:
+    """Return the lines of a label: the id, the title if there is one, how many commits, and what is in doubt."""
     lines = [str(one.thread)]
     if one.title:
         lines.append(terminal(one.title, _TITLE))
     if one.commits:
         lines.append(f"{len(one.commits)} commit{'s' if len(one.commits) > 1 else ''}")
-    if one.thread in gaps:
-        lines.append(gaps[one.thread])
-    return lines
+    return lines + doubts.get(one.thread, [])
 
 
 def _mermaid_label(lines: list[str]) -> str:

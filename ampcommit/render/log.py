@@ -16,11 +16,17 @@ _FOUND_BY = {"patch-id": "patch"}
 
 
 def shown(found: "Log", *, as_json: bool) -> None:
-    """Show what is known of commits."""
+    """Show what is known of commits, and what is to be said about that, before and behind it."""
+    said = len(found.notices)
     warnings(terminal(notice, 1000) for notice in found.notices)
     if as_json:
         _json(found)
-        return
+    else:
+        _lines(found)
+    warnings(terminal(notice, 1000) for notice in found.notices[said:])
+
+
+def _lines(found: "Log") -> None:
     for number, row in enumerate(found.rows):
         if not number:
             Paper().say((_HEAD, "bold"))

@@ -7,15 +7,16 @@ from rich.console import Console
 from rich.text import Text
 
 from ampcommit.escape import PIECE, defused, defused_json, terminal
-from ampcommit.notes.traced import CARRY
+from ampcommit.notes.noted import KNOWN_BY, OWN
+from ampcommit.notes.told import CARRY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from ampcommit.imported import Imported
-    from ampcommit.notes.traced import Step
-    from ampcommit.record import Sha
+    from ampcommit.notes.told import Step
+    from ampcommit.record import Sha, ThreadId
     from ampcommit.verbs.show import Shown
 
 
@@ -47,6 +48,7 @@ def print_json(value: object) -> None:
 
 def shown(found: "Shown", *, as_json: bool) -> None:
     """Show what is known of a commit."""
+    warnings(found.warnings)
     if as_json:
         print_json(_shown_json(found))
         return
@@ -57,13 +59,20 @@ def shown(found: "Shown", *, as_json: bool) -> None:
         _on_the_web(out, found)
         _claims(out, found)
         return
-    _labelled(out, "thread", [thread.url for thread in found.threads])
+    _labelled(out, "thread", [thread.url + _added_by(thread, found) for thread in found.threads])
     _labelled(out, "chain", [thread.url for thread in found.chain] + [STATE_TEXT.get(found.chain_state, "")])
     _labelled(out, "found by", [_source(found) + _teller(found)])
     _labelled(out, "evidence", [_evidence(found)])
     _on_the_web(out, found)
     _labelled(out, "made from", list({told.old: _origin(told) for told in found.rewritten}.values()))
     _claims(out, found)
+
+
+def _added_by(thread: "ThreadId", found: "Shown") -> str:
+    """Return who alone tells of *thread*, where that is neither this clone nor who tells of the last one."""
+    tellers = {one["known_by"] for one in found.records if thread in one.get("links", ())}
+    best = next((who for who in KNOWN_BY if who in tellers), OWN)
+    return "" if best in (OWN, found.known_by) else f" ({_told_by(best, found.remote)})"
 
 
 def _on_the_web(out: Paper, found: "Shown") -> None:
@@ -130,7 +139,8 @@ def _teller(found: "Shown") -> str:
 
 
 def _told_by(known_by: object, remote: str | None) -> str:
-    return f"a claim fetched from {remote}" if known_by == "claim" else "shared record"
+    claimed = f"a claim fetched from {remote}" if remote else "a claim that was fetched"
+    return claimed if known_by == "claim" else "shared record"
 
 
 def _evidence(found: "Shown") -> str:

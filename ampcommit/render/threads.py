@@ -22,9 +22,13 @@ def chain(found: "Lineage", drawn: "Iterable[str]", *, up: bool) -> None:
     for line in drawn:
         out.say(line)
     if up:
-        out.say((STATE_TEXT[found.status], "green" if found.status == "complete" else "yellow"))
+        sure = found.status == "complete" and not found.by_others.keys() & set(found.chain)
+        out.say((STATE_TEXT[found.status], "green" if sure else "yellow"))
     else:
         out.say("(as far as this machine knows)")
+    for who, text in (("shared", "shared records are"), ("claim", "claims that were fetched are")):
+        if who in found.by_others.values():
+            out.say((f"(if the {text} right: nothing here tells what came before some of these threads)", "yellow"))
 
 
 def asking() -> Status:

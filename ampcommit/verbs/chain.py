@@ -9,7 +9,7 @@ from ampcommit.gitcmd import Git, clean
 from ampcommit.ledger import Ledger
 from ampcommit.link import named
 from ampcommit.notes.gathered import Gathered, became
-from ampcommit.notes.noted import OWN, shelves
+from ampcommit.notes.noted import CLAIM, OWN, SHARED, shelves
 from ampcommit.place import Place
 from ampcommit.record import Record, Sha, ThreadId
 from ampcommit.settings import read_settings
@@ -19,6 +19,8 @@ from ampcommit.verbs.show import known
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from ampcommit.notes.noted import Line
 
 
 LIMIT = 100_000
@@ -52,9 +54,18 @@ class Lineage:
         self.chain: list[ThreadId] = [asked]
         self.threads: dict[ThreadId, Thread] = {}
         self.recorded = False  # a record alone tells the chain: which of its threads came from which is not known
+        self.teller = OWN  # whose record that is: own, shared, claim
         self.known_by: dict[Sha, str] = {}  # who tells of each commit: own, shared, claim
         self.web: dict[ThreadId, Pages] = {}  # of threads with commits, where the clone's forge is known
         self.warnings: list[str] = []
+
+    @property
+    def by_others(self) -> dict[ThreadId, str]:
+        """Who tells what came before a thread, where this clone does not: shared records, or claims."""
+        told = {name: one.source for name, one in self.threads.items()}
+        if self.recorded:
+            told |= {name: self.teller for name in self.chain if name in told and told[name] is None}
+        return {name: who for name, who in told.items() if who in (SHARED, CLAIM)}
 
 
 def look_up(
@@ -187,10 +198,10 @@ def lineage(
     gathered = gathered or Gathered()
     tellers = gathered.teach(sources, ledger) if ledger else {}
     up = walk(asked, sources.parents_of, LIMIT)
-    recorded = _recorded(asked, [*gathered.lines_of(asked), *sources.lines_of(asked)])
+    recorded, teller = _recorded(asked, sources.lines_of(asked), gathered.lines_of(asked))
     # A record that leaves out what is known here is not the better one.
     if recorded and RANK.get(recorded.state, 0) > RANK[up.state] and set(up.threads) <= set(recorded.threads):
-        up, found.recorded = recorded, True
+        up, found.recorded, found.teller = recorded, True, teller
     found.chain, found.status = up.threads, up.state
     shown = _shown(found, sources, down=down, around=around)
     found.threads = {thread: sources.threads[thread] for thread in shown}
@@ -199,7 +210,7 @@ def lineage(
             one.source = tellers.get(thread, one.source)
     if ledger:
         _add_commits(found, _commits(ledger, found.threads, sources), gathered, became(ledger, gathered))
-    found.warnings = [terminal(warning, 1000) for warning in sources.warnings]
+    found.warnings = [terminal(warning, 1000) for warning in [*sources.warnings, *gathered.passed_over()]]
     return found
 
 
@@ -240,11 +251,16 @@ def _shown(found: Lineage, sources: Sources, *, down: bool, around: bool) -> lis
     return order
 
 
-def _recorded(asked: ThreadId, lines: "Iterable[bytes]") -> Chain | None:
-    """Return the best chain that a record tells of *asked*, of equal ones the newest."""
-    records = [record for record in _records(lines) if record.thread == asked and record.chain[:1] == [asked]]
-    told = [Chain(list(dict.fromkeys(record.chain)), record.chain_state) for record in reversed(records)]
-    return max(told, key=lambda chain: RANK.get(chain.state, 0), default=None)
+def _recorded(asked: ThreadId, own: "Iterable[bytes]", noted: "Iterable[Line]") -> tuple[Chain | None, str]:
+    """Return the best chain that a record tells of *asked*, and who tells: of equal ones the newest own one."""
+    told = [(record, line.known_by) for line in noted for record in _records([line.whole])]
+    told += [(record, OWN) for record in _records(own)]
+    chains = [
+        (Chain(list(dict.fromkeys(record.chain)), record.chain_state), who)
+        for record, who in reversed(told)
+        if record.thread == asked and record.chain[:1] == [asked]
+    ]
+    return max(chains, key=lambda one: RANK.get(one[0].state, 0), default=(None, OWN))
 
 
 def _records(lines: "Iterable[bytes]") -> "Iterator[Record]":

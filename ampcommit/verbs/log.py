@@ -4,26 +4,25 @@ from contextlib import contextmanager
 
 from ampcommit.commits.history import opened
 from ampcommit.commits.logged import Messages, Reader, gathered, named
-from ampcommit.errors import RecordError
 from ampcommit.gitcmd import Git
 from ampcommit.ledger import Ledger
 from ampcommit.message import subject_and_body
-from ampcommit.notes.noted import shelves
+from ampcommit.notes.noted import shelves, trees
 from ampcommit.notes.records import Records
-from ampcommit.notes.traced import best
+from ampcommit.notes.traced import Trace, best
 from ampcommit.place import Place
 from ampcommit.record import Sha, ThreadId
-from ampcommit.resolved import Resolved
+from ampcommit.resolved import resolutions
 from ampcommit.rules import unique
 from ampcommit.settings import read_settings
-from ampcommit.threads import RANK, Chain, Offline, walk
+from ampcommit.threads import Chain, Offline, by_now, furthest, walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ampcommit.commits.logged import Told
-    from ampcommit.notes.traced import Trace
+    from ampcommit.resolved import Resolved
 
 _CHAIN = b'"kind":"chain"'
 
@@ -44,7 +43,11 @@ class Row:
 
 
 class Log:
-    """The commits that *asked* names, to be read once while the log is open; *notices* are sentences for people."""
+    """
+    The commits that *asked* names, to be read once while the log is open.
+
+    *notices* are sentences for people, complete when all commits were read.
+    """
 
     def __init__(self, asked: str, rows: "Iterable[Row]", notices: list[str]) -> None:
         self.asked = asked
@@ -64,9 +67,9 @@ def log(asked: str, environ: "Mapping[str, str]", folder: str = ".", *, most: in
         notices = settings.warnings + settings.problems
         if history.shallow:
             notices.append("this clone is shallow: commits that it lacks are not listed")
-        records = Records(ledger, shelves(place, environ))
+        records = Records(ledger, shelves(place, environ), trees=trees(place, environ))
         run = _Run(records, Messages(history, settings), _Chains(ledger, environ))
-        yield Log(asked or "HEAD", run.rows(Reader(place, environ, range_, most)), notices)
+        yield Log(asked or "HEAD", run.rows(Reader(place, environ, range_, most), notices), notices)
 
 
 class _Chains:
@@ -78,8 +81,16 @@ class _Chains:
         self._known: dict[ThreadId, Chain] = {}
         self._learned: dict[ThreadId, Chain] | None = None
 
-    def now(self, thread: ThreadId) -> Chain:
-        """Return the chain of *thread*, from files here or from the ledger."""
+    def now(self, thread: ThreadId, said: Chain, shared: "Iterable[Resolved]") -> Chain:
+        """Return what is known by now of the chain of *thread*: as *said*, as files or the ledger tell, or *shared*."""
+
+        def later() -> "Iterator[Chain | None]":
+            yield self._here(thread)
+            yield furthest(shared).get(thread)
+
+        return by_now(said, later())
+
+    def _here(self, thread: ThreadId) -> Chain:
         if thread not in self._known:
             chain = walk(thread, self._offline)
             learned = self._later().get(thread)
@@ -88,22 +99,8 @@ class _Chains:
 
     def _later(self) -> dict[ThreadId, Chain]:
         if self._learned is None:
-            self._learned = _best(self._ledger.find(_CHAIN))
+            self._learned = furthest(resolutions(self._ledger.find(_CHAIN)))
         return self._learned
-
-
-def _best(lines: "Iterable[bytes]") -> dict[ThreadId, Chain]:
-    """Return for each thread the chain that says most."""
-    found: dict[ThreadId, Chain] = {}
-    for line in lines:
-        try:
-            told = Resolved.from_bytes(line)
-        except RecordError:
-            continue  # `ledger check` reports it
-        chain = Chain(told.chain, told.chain_state)
-        if told.thread not in found or chain.says_more_than(found[told.thread]):
-            found[told.thread] = chain
-    return found
 
 
 class _Run:
@@ -114,24 +111,26 @@ class _Run:
         self._messages = messages
         self._chains = chains
 
-    def rows(self, told: "Iterable[list[Told]]") -> "Iterator[Row]":
-        """Yield a row for each commit."""
+    def rows(self, told: "Iterable[list[Told]]", notices: list[str]) -> "Iterator[Row]":
+        """Yield a row for each commit; at the end, note what could not be read for them."""
         for piece in gathered(told) if self._records.noted else told:
             links = self._messages.of(piece)
             if self._records.noted:
                 self._records.fetch(Sha(one[0].decode("ascii")) for one in piece)
             for commit, *_, text in piece:
                 yield self._row(Sha(commit.decode("ascii")), text, links.get(commit, ()))
+        notices += self._records.passed_over()
 
     def _row(self, commit: Sha, text: bytes, links: "Sequence[ThreadId]") -> Row:
         row = Row(commit, subject_and_body(text)[0])
-        own = False
-        if self._records.present and (trace := self._records.trace(commit)).records:
+        trace = self._records.trace(commit) if self._records.present else Trace(commit)
+        if links:
+            trace.prefer(links[-1])
+        if trace.records:
             self._recorded(row, trace)
-            own = any(one.record.commit == commit for one in trace.records)
-        if links and not own:
+        if links and not any(one.record.commit == commit for one in trace.records):
             if row.threads[-1:] != list(links[-1:]):
-                row.chain = self._chains.now(links[-1])
+                row.chain = self._chains.now(links[-1], Chain([links[-1]], "unknown"), trace.chains)
                 row.source, row.known_by, row.remote = "message", "message", None
             row.threads = unique([*row.threads, *links])
         return row
@@ -144,9 +143,4 @@ class _Run:
         row.known_by = teller.known_by
         lines = (teller.line, *(step.line for step in trace.steps))
         row.remote = next((line.remote for line in lines if line.remote), None)
-        row.chain = Chain(newest.chain, newest.chain_state)
-        if RANK.get(newest.chain_state, 0) > RANK["partial"]:
-            return
-        told = [Chain(one.chain, one.chain_state) for one in trace.chains if one.thread == newest.thread]
-        for chain in (self._chains.now(newest.thread), *told):
-            row.chain = chain if chain.says_more_than(row.chain) else row.chain
+        row.chain = self._chains.now(newest.thread, Chain(newest.chain, newest.chain_state), trace.chains)

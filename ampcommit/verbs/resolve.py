@@ -19,9 +19,9 @@ from ampcommit.ledger import Ledger
 from ampcommit.link import named
 from ampcommit.place import Place
 from ampcommit.record import BY, Record, ThreadId, canonical, moment
-from ampcommit.resolved import Resolved
+from ampcommit.resolved import Resolved, resolutions
 from ampcommit.settings import read_settings, shared_mode
-from ampcommit.threads import RANK, Chain, walk
+from ampcommit.threads import RANK, Chain, furthest, walk
 from ampcommit.verbs.chain import LIMIT
 
 TYPE_CHECKING = False
@@ -65,7 +65,7 @@ class Outcome:
 
 def pending(ledger: Ledger) -> list[ThreadId]:
     """Return the threads of records whose chain was not known to its end, newest first."""
-    known, found = _known(ledger.find(b'"kind":"chain"')), {}
+    known, found = furthest(resolutions(ledger.find(b'"kind":"chain"'))), {}
     for line in [*ledger.find(b'"chain_state":"unknown"'), *ledger.find(b'"chain_state":"partial"')]:
         try:
             record = Record.from_bytes(line)
@@ -83,24 +83,11 @@ def resolve(threads: "Iterable[ThreadId]", sources: Sources, ledger: Ledger) -> 
         chain = walk(thread, sources.parents_of, LIMIT)
         source = sources.known_here(thread).source
         # Looked up now, and not once for all: another run may be at the same threads.
-        known = _known(ledger.find(b'"kind":"chain"', canonical(thread))).get(thread, Chain([thread], "unknown"))
+        said_before = furthest(resolutions(ledger.find(b'"kind":"chain"', canonical(thread))))
+        known = said_before.get(thread, Chain([thread], "unknown"))
         if source and chain.says_more_than(known):
             ledger.append(_entry(thread, chain, source, sources))
         yield Outcome(thread, chain, source, "; ".join(sources.warnings[said:]) or sources.why_not)
-
-
-def _known(lines: "Iterable[bytes]") -> dict[ThreadId, Chain]:
-    """Return the chain that lines of kind `chain` tell of each thread; the one that says most counts."""
-    found: dict[ThreadId, Chain] = {}
-    for line in lines:
-        try:
-            said = Resolved.from_bytes(line)
-        except RecordError:
-            continue
-        chain = Chain(said.chain, said.chain_state)
-        if said.thread not in found or chain.says_more_than(found[said.thread]):
-            found[said.thread] = chain
-    return found
 
 
 def _entry(thread: ThreadId, chain: Chain, source: str, sources: Sources) -> Resolved:

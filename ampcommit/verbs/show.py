@@ -1,6 +1,7 @@
 """What is known of one commit: its records, here and in notes, or at least what its own message says."""
 
 import os
+from itertools import count
 
 from ampcommit.errors import GitError, MisuseError, RecordError, SetupError
 from ampcommit.forge.requests import Commit, web_of
@@ -9,29 +10,34 @@ from ampcommit.imported import claims
 from ampcommit.ledger import Ledger
 from ampcommit.link import named
 from ampcommit.message import trailers
-from ampcommit.notes.noted import OWN, Line, shelves
+from ampcommit.notes.noted import OWN, Line, passed_over, shelves, trees
+from ampcommit.notes.records import Records
 from ampcommit.notes.shared import publishable
-from ampcommit.notes.traced import Kept, Step, believed, best
+from ampcommit.notes.told import Kept, Step
+from ampcommit.notes.traced import believed, best
 from ampcommit.place import Place
 from ampcommit.record import Sha, ThreadId, canonical, parsed
-from ampcommit.resolved import Resolved
+from ampcommit.resolved import resolutions
 from ampcommit.rules import Case, unique
 from ampcommit.settings import read_settings
-from ampcommit.threads import RANK, Chain, Offline, walk
+from ampcommit.threads import Chain, Offline, by_now, furthest, walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
     from ampcommit.forge.requests import Request
     from ampcommit.imported import Imported
-    from ampcommit.notes.traced import Found, Trace
+    from ampcommit.notes.told import Found
+    from ampcommit.notes.traced import Trace
+    from ampcommit.resolved import Resolved
 
 NEWEST = 10_000
 """Recorded commits among which `show` looks for the one that an unknown commit was made from."""
 
 
+_FEW = 64  # so many searches of the ledger cost less than finding once where it names any commit
 _IMPORT = b'"kind":"import"'
 
 
@@ -53,6 +59,7 @@ class Shown:
         self.claims: list[Imported] = []  # what was imported about it, and about what it was made from
         self.page: str | None = None  # on the web
         self.request: Request | None = None
+        self.warnings: list[str] = []
 
 
 def show(revision: str, environ: "Mapping[str, str]", folder: str = ".") -> Shown:
@@ -76,20 +83,31 @@ def known(revision: str, environ: "Mapping[str, str]", folder: str = ".") -> Sho
 
 def _known(commit: Commit, git: Git, place: Place, environ: "Mapping[str, str]") -> Shown:
     shown = Shown(commit.commit, commit.subject)
-    ledger = Ledger(place.ledger)
-    kept = Kept(lambda one: ledger.find(canonical(one)), shelves(place, environ))
+    ledger, noted = Ledger(place.ledger), shelves(place, environ)
+    kept = Kept(_searching(ledger), noted, trees(place, environ))
     kept.fetch([shown.commit])
     trace = believed(shown.commit, kept)
     shown.rewritten = trace.steps
+    recorded = any(one.record.commit == shown.commit for one in trace.records)
+    links = _links(commit.message, git, place, environ) if trace.disputed or not recorded else []
+    if links:
+        trace.prefer(links[-1])
     _take(shown, trace, ledger, environ)
-    if shown.commit not in [fields["commit"] for fields in shown.records]:
-        _said(shown, commit.message, git, place, environ)
+    if not recorded:
+        _said(shown, links, lambda last: _now(last, Chain([last], "unknown"), ledger, trace.chains, environ))
     if not shown.threads and (told := _resembling(shown.commit, ledger, place, environ)):
         trace = believed(told.old, kept)
         shown.rewritten = [told, *trace.steps, *shown.rewritten]
         _take(shown, trace, ledger, environ, told.source)
     shown.claims = _claimed(ledger, [shown.commit, *(told.old for told in shown.rewritten)])
+    shown.warnings = passed_over(noted)
     return shown
+
+
+def _searching(ledger: Ledger) -> "Callable[[Sha], Iterable[bytes]]":
+    """Return what finds the lines about a commit in *ledger*; notes may name thousands of them."""
+    records, asked = Records(ledger), count()
+    return lambda one: ledger.find(canonical(one)) if next(asked) < _FEW else records.lines(one)
 
 
 def _take(shown: Shown, trace: "Trace", ledger: Ledger, environ: "Mapping[str, str]", via: str | None = None) -> None:
@@ -99,7 +117,8 @@ def _take(shown: Shown, trace: "Trace", ledger: Ledger, environ: "Mapping[str, s
     if records := [one for one in trace.records if one.line.known_by == OWN or one.line.text not in mine]:
         shown.records = [parsed(one.line.text) | {"known_by": one.known_by} for one in records]
         _recorded(shown, records, via)
-        _learned_since(shown, ledger, trace.chains, environ)
+        now = _now(shown.threads[-1], Chain(shown.chain, shown.chain_state), ledger, trace.chains, environ)
+        shown.chain, shown.chain_state = now.threads, now.state
 
 
 def _claimed(ledger: Ledger, commits: list[Sha]) -> "list[Imported]":
@@ -156,33 +175,29 @@ def _recorded(shown: Shown, records: "list[Found]", via: str | None) -> None:
     shown.validated = any(one.record.validated for one in records if one.record.commit == shown.commit)
 
 
-def _learned_since(shown: Shown, ledger: Ledger, shared: "list[Resolved]", environ: "Mapping[str, str]") -> None:
-    """Take over what became known of the chain after the commit was recorded."""
-    best = Chain(shown.chain, shown.chain_state)
-    if RANK.get(best.state, 0) > RANK["partial"]:
-        return  # it is whole
-    last = shown.threads[-1]
-    told = [walk(last, Offline(environ))]
-    for line in ledger.find(b'"kind":"chain"', canonical(last)):
-        try:
-            said = Resolved.from_bytes(line)
-        except RecordError:
-            continue  # `ledger check` reports it
-        if said.thread == last:
-            told.append(Chain(said.chain, said.chain_state))
-    told += [Chain(said.chain, said.chain_state) for said in shared if said.thread == last]
-    for chain in told:
-        best = chain if chain.says_more_than(best) else best
-    shown.chain, shown.chain_state = best.threads, best.state
+def _now(
+    thread: ThreadId, said: Chain, ledger: Ledger, shared: "list[Resolved]", environ: "Mapping[str, str]"
+) -> Chain:
+    """Return what is known by now of the chain of *thread*: as *said*, or as files, the ledger or notes tell since."""
+
+    def later() -> "Iterator[Chain | None]":
+        yield walk(thread, Offline(environ))
+        yield furthest([*resolutions(ledger.find(b'"kind":"chain"', canonical(thread))), *shared]).get(thread)
+
+    return by_now(said, later())
 
 
-def _said(shown: Shown, message: bytes, git: Git, place: Place, environ: "Mapping[str, str]") -> None:
-    """Add the links that git sees in the message: a claim, where the commit itself has no record."""
+def _links(message: bytes, git: Git, place: Place, environ: "Mapping[str, str]") -> list[ThreadId]:
+    """Return the links that git sees in the message."""
     settings = read_settings(git, environ, top=place.top)
-    links = Case(message, trailers(message, environ), settings).links
+    return list(Case(message, trailers(message, environ), settings).links)
+
+
+def _said(shown: Shown, links: list[ThreadId], chain: "Callable[[ThreadId], Chain]") -> None:
+    """Add the *links* of the message: a claim, where the commit itself has no record."""
     if links and shown.threads[-1:] != links[-1:]:
-        chain = walk(links[-1], Offline(environ))
-        shown.chain, shown.chain_state, shown.source = chain.threads, chain.state, "message"
+        now = chain(links[-1])
+        shown.chain, shown.chain_state, shown.source = now.threads, now.state, "message"
         shown.known_by, shown.remote = "message", None
         shown.validated = False if shown.records else None
     shown.threads = unique([*shown.threads, *links])

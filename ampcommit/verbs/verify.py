@@ -82,7 +82,7 @@ def commits(
         verdicts = judge.verdicts(asked.ranges, every=every)
         if also and settings.mode != "off":
             verdicts = also(verdicts, notices)
-        told, at = _noted(verdicts, asked, notices), source if settings.file else None
+        told, at = _noted(verdicts, asked, notices, evidence), source if settings.file else None
         yield Report(asked.name, settings.mode, at, told, notices=notices, min_coverage=min_coverage)
 
 
@@ -150,14 +150,17 @@ def _had_before(history: History, source: "Sha", tip: "Sha", policy: "Sha | None
     return bool(parted) and all(history.blob(one, POLICY_FILE) == policy for one in parted)
 
 
-def _noted(verdicts: "Iterator[Verdict | int]", asked: "Asked", notices: list[str]) -> "Iterator[Verdict | int]":
-    """Pass on the *verdicts*, and note it where there are none."""
+def _noted(
+    verdicts: "Iterator[Verdict | int]", asked: "Asked", notices: list[str], evidence: Evidence
+) -> "Iterator[Verdict | int]":
+    """Pass on the *verdicts*, and note where there are none, and what could not be read for them."""
     first = next(verdicts, None)
     if first is None:
         notices.append(f"there is no commit in {asked.name}: nothing was checked")
         return
     yield first
     yield from verdicts
+    notices += evidence.passed_over()
 
 
 class _Judge:
