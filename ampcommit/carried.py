@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 RANGE, MESSAGE, TREE, PATCH, REF = "range", "message", "tree", "patch-id", "ref"
 """How it is known (`source`): a person named the range, or what the branch has in common with the commit."""
 
-MOST = 10_000
-"""Commits that one line names at most."""
+MOST = 5_000
+"""Commits that one line names at most: with ids of SHA-256 a third of what a note may have."""
 
 
 class Carry:

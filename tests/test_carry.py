@@ -15,12 +15,12 @@ from ampcommit.carried import MOST, Carry, carryings
 from ampcommit.errors import LedgerError, MisuseError, SetupError
 from ampcommit.files import Lock
 from ampcommit.gitcmd import Git, clean
-from ampcommit.notes.shared import REF, Notes, publishable, unite
+from ampcommit.notes.fetching import FORK
+from ampcommit.notes.shared import OVERSIZE, REF, REMOTES, Notes, publishable, unite
 from ampcommit.place import Place
-from ampcommit.record import Sha, ThreadId
-from ampcommit.rewritten import Rewrite
+from ampcommit.record import BY, Sha, ThreadId
 from ampcommit.verbs import share
-from ampcommit.verbs.carry import FORK, SEARCHED, Carried, Outcome, carry, find
+from ampcommit.verbs.carry import ROOM, SEARCHED, Outcome, Transfer, carry, find
 from ampcommit.verbs.show import ledger_of
 from tests.conftest import CHILD, OTHER, PARENT, ROOT, Repo, url
 from tests.test_record import record_of
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ampcommit.ledger import Ledger
 
 GONE = Sha("ab" * 20)
+CLAIMED = REMOTES + FORK
 
 
 class Team:
@@ -63,7 +64,7 @@ class Team:
         if by == "own":
             self.ledger.append(record)
         elif by != "nobody":
-            self.note(record.to_bytes(), REF if by == "shared" else FORK)
+            self.note(record.to_bytes(), REF if by == "shared" else CLAIMED)
 
     def note(self, line: bytes, ref: str = REF) -> None:
         """Publish a line of a ledger."""
@@ -90,7 +91,7 @@ class Team:
         log = self.repo("log", "--reverse", "--format=* %s%n%n%b", f"main..{branch}")
         return f"Add the topic to it (#{number})\n\n{log}"
 
-    def carry(self, asked: str, target: str = "HEAD", **options: bool) -> Carried:
+    def carry(self, asked: str, target: str = "HEAD", **options: bool) -> Transfer:
         """Carry by hand, and return what was carried; the ledger is sound afterwards."""
         (found,) = carry(asked, target, os.environ, str(self.repo.path), **options).carried
         assert self.ledger.check().problems == []
@@ -161,7 +162,7 @@ def test_the_squashed_commit_has_the_records_of_all(team: Team, topic: list[Sha]
 
 
 def test_a_second_time_adds_nothing(team: Team, topic: list[Sha]) -> None:
-    """Whoever carries the same again, here or elsewhere, leaves every byte as it is."""
+    """Whoever carries the same again leaves every byte as it is."""
     assert topic
     team.squash("Add the topic to it")
     team.carry("main~1..topic")
@@ -169,12 +170,6 @@ def test_a_second_time_adds_nothing(team: Team, topic: list[Sha]) -> None:
 
     assert not team.carry("main~1..topic").new
     assert team.state() == before
-    Path(team.ledger.path).unlink()
-    assert team.carry("main~1..topic").new
-    assert [publishable(line) for line in team.state()[0]] == [
-        publishable(line) for line in before[0] if b"carry" in line
-    ]
-    assert team.state()[1] == before[1]
 
 
 def test_what_became_known_later_is_added(team: Team, topic: list[Sha]) -> None:
@@ -283,6 +278,33 @@ def test_what_cannot_be_meant_is_refused(team: Team, topic: list[Sha], asked: st
     assert team.state() == before
 
 
+@pytest.mark.parametrize(("asked", "target"), [("main..topic", "main"), ("topic~2..topic", "topic~1")])
+def test_nothing_is_made_of_what_came_after_it(team: Team, asked: str, target: str) -> None:
+    """Before the merge, main is where the branch began; and no commit of a branch is made of the others."""
+    team.branch()
+    team.recorded(PARENT, x="x\n")
+    team.recorded(CHILD, y="y\n")
+    before = team.state()
+
+    with pytest.raises(MisuseError, match="came before") as caught:
+        team.carry(asked, target)
+    assert caught.value.hint
+    assert team.state() == before
+
+
+def test_nothing_is_made_of_what_records_tell_came_after_it(team: Team) -> None:
+    """The branch is gone; records that lead back to the target, or to a commit after it, are of later commits."""
+    later = team.made("Go on with something else", other="1\n")
+    team.ledger.append(record_of(GONE, parents=[later]))
+
+    for target in (team.base, later):
+        with pytest.raises(MisuseError, match="came before"):
+            team.carry(f"{later}..{GONE}", target)
+    team.record(later, parents=[team.base])
+    with pytest.raises(MisuseError, match="came before"):
+        team.carry(f"{team.base}..{GONE}", later)
+
+
 def test_a_whole_history_is_no_branch(team: Team) -> None:
     """More commits than one line holds are refused."""
     stream = "".join(
@@ -292,8 +314,10 @@ def test_a_whole_history_is_no_branch(team: Team) -> None:
     )
     team.repo("fast-import", "--quiet", stdin=stream.encode())
 
-    with pytest.raises(MisuseError, match="more than 10000"):
-        team.carry("main..long")
+    team.made("Add all of it at once", x="1\n")
+
+    with pytest.raises(MisuseError, match=f"more than {MOST}"):
+        team.carry("main~1..long")
 
 
 def test_a_branch_that_is_gone_is_carried_as_its_records_tell(team: Team) -> None:
@@ -355,6 +379,65 @@ def test_notes_that_somebody_writes_are_waited_for_and_the_next_run_completes_it
     aside.rename(team.ledger.path)
     assert team.state()[0] == lines
     assert team.carry("main~1..topic").new
+
+
+# --- what stands in a note
+
+
+def test_a_note_that_nobody_would_read_gets_the_line_alone(team: Team) -> None:
+    """Records with many links would fill it; those of the branch's commits stand in the notes of these."""
+    team.branch()
+    links = [ThreadId(f"T-01a1f7e3-a087-75c8-93d6-{number:012x}") for number in range(3000)]
+    for number in range(5):
+        commit = team.made("Work with many threads", x=f"{number}\n")
+        team.ledger.append(record_of(commit, links[-1], links=links))
+    new = team.squash("Add the topic to it")
+    assert sum(map(len, team.ledger.lines())) > ROOM
+
+    outcome = carry("main~1..topic", "main", os.environ, str(team.repo.path))
+
+    assert [one["kind"] for one in team.notes(new)] == ["carry"]
+    assert outcome.notices == [f"the note of {new} would be too long with copies of records: it has none"]
+    assert not team.carry("main~1..topic").new
+
+
+def test_what_the_note_has_counts(team: Team, topic: list[Sha]) -> None:
+    """Copies are left out where others have filled the note, and nothing is put into one that nobody reads."""
+    assert topic
+    new = team.squash("Add the topic to it")
+    unite(team.git, team.place, REF, {new: {b"x" * (ROOM - 500)}})
+    assert team.carry("main~1..topic").new
+    assert [line[:1] for line in Notes(team.git).of([new])[new]] == [b"x", b"{"]
+    unite(team.git, team.place, REF, {new: {b"y" * OVERSIZE}})
+    before = team.state()
+
+    outcome = carry("main~1..topic", "main", os.environ, str(team.repo.path))
+
+    assert outcome.notices == [f"the note of {new} is too long to be read, and is left alone"]
+    assert [one.new for one in outcome.carried] == [False]
+    assert team.state() == before
+
+
+def test_the_longest_line_leaves_the_note_readable() -> None:
+    """Beside as many copies as there is room for, and with ids of 64 digits."""
+    longest = Carry(new=Sha("a" * 64), commits=[Sha("b" * 64)] * MOST, source="patch-id").to_note()
+
+    assert ROOM + len(longest) < OVERSIZE
+
+
+def test_words_of_others_do_not_become_ours(team: Team, topic: list[Sha]) -> None:
+    """A line that somebody shared about the same commits says what it likes; ours says what we know."""
+    new = team.squash("Add the topic to it")
+    foreign = {"v": 1, "kind": "carry", "new": new, "commits": topic, "source": "ref", "time": "1999", "by": "mallory"}
+    unite(team.git, team.place, REF, {new: {json.dumps(foreign | {"prompt": "secret"}).encode()}})
+
+    done = team.carry("main~1..topic")
+
+    assert (done.new, done.source) == (True, "range")
+    (told,) = team.told(new)
+    assert (told.source, told.by, told.time > "2000") == ("range", BY, True)
+    assert told.to_note() in Notes(team.git).of([new])[new]
+    assert not any(b"secret" in line or b"mallory" in line for line in team.ledger.lines())
 
 
 # --- what a fork says
@@ -420,12 +503,13 @@ def test_a_squash_with_conflicts_and_without_links_is_known_by_its_request(team:
         ("Mend what came with #3", {"a": "both\n"}),
         ("Add the topic to it (#3)", {"a": "both\n", "another": "1\n"}),
         (f"Add the topic to it (#3)\n\nAmp-Thread-ID: {url(PARENT)}", {"a": "both\n"}),
+        ("Add the topic to it (#3)", {"a": "both\n", "x": "2\n"}),
     ],
 )
 def test_a_number_alone_proves_nothing(team: Team, message: str, files: dict[str, str]) -> None:
-    """No number at the end, another one, files or threads that the branch does not have: nothing is found."""
+    """No number at the end, another one, files or threads that the branch does not have, or a file otherwise."""
     team.branch()
-    team.recorded(a="topic\n")
+    team.recorded(a="topic\n", x="1\n", y="1\n")
     team.pull(3)
     team.repo("checkout", "-q", "main")
     team.made("Change the same line", a="main\n")
@@ -434,6 +518,74 @@ def test_a_number_alone_proves_nothing(team: Team, message: str, files: dict[str
     outcome = team.find("HEAD~1..HEAD")
 
     assert (outcome.carried, outcome.unknown, outcome.ambiguous) == ([], [new], {})
+
+
+def test_a_number_and_a_conflict_prove_nothing(team: Team) -> None:
+    """Where nothing of the branch arrived as it was, the commit may be anybody's work on the same file."""
+    team.branch()
+    team.recorded(a="topic\n")
+    team.pull(3)
+    team.repo("checkout", "-q", "main")
+    team.made("Change the same line", a="main\n")
+    team.made("Mend what is said in the request (#3)", a="both\n")
+
+    assert team.find("HEAD~1..HEAD").carried == []
+
+
+def test_a_part_of_a_request_is_not_the_request(team: Team) -> None:
+    """Before it is merged, somebody takes one of its files over by hand and names it."""
+    team.branch()
+    team.recorded(x="1\n", y="1\n")
+    team.pull(3)
+    team.repo("checkout", "-q", "main")
+    team.made("Take a part of it before the rest (#3)", x="1\n")
+
+    assert team.find("HEAD~1..HEAD").carried == []
+
+
+@pytest.mark.parametrize("lost", ["nothing", "ledger", "notes"])
+def test_a_request_is_carried_once(team: Team, topic: list[Sha], lost: str) -> None:
+    """A later commit that names the request is not made of it, whether the ledger tells what was, or the notes."""
+    team.pull(5, "topic")
+    team.squash("Add the topic to it (#5)")
+    assert team.found() == ("patch-id", topic)
+    if lost == "ledger":
+        Path(team.ledger.path).unlink()
+    if lost == "notes":
+        team.repo("update-ref", "-d", REF)
+    new = team.made("Mend a typo after the merge (#5)", x="y\n")
+
+    outcome = team.find("HEAD~1..HEAD")
+
+    assert (outcome.carried, outcome.unknown) == ([], [new])
+
+
+def test_the_same_change_once_more_is_not_made_of_the_branch(team: Team, topic: list[Sha]) -> None:
+    """Reverted and applied again by hand, even where the squash was amended meanwhile."""
+    assert topic
+    new = team.squash("Add the topic to it")
+    team.find()
+    team.repo("commit", "-q", "--amend", "-m", "Add the topic to it, in other words")
+    amended = Sha(team.repo.head())
+    team.ledger.append(became(new, amended))
+    team.repo("revert", "--no-edit", "HEAD")
+    team.repo("cherry-pick", amended, env={"GIT_AUTHOR_NAME": "Another", "GIT_COMMITTER_DATE": "1500000900 +0000"})
+    again = Sha(team.repo.head())
+
+    assert team.find(f"{again}~1..{again}").carried == []
+
+
+def test_on_another_line_a_branch_is_carried_again(team: Team, topic: list[Sha]) -> None:
+    """What a release got of it says nothing of main."""
+    team.pull(5, "topic")
+    team.branch("release", "main~1")
+    first = team.squash("Add the topic to it", onto="release")
+    team.find("release~1..release")
+    second = team.squash("Add the topic to it (#5)")
+
+    assert [told.commits for told in team.told(first)] == [topic]
+    assert team.found("main~1..main") == ("patch-id", topic)
+    assert [told.commits for told in team.told(second)] == [topic]
 
 
 def test_a_dropped_body_is_made_good_by_the_tree(team: Team) -> None:
@@ -461,7 +613,7 @@ def test_a_dropped_body_is_made_good_by_the_change(team: Team, topic: list[Sha])
 def test_gitlab_s_merge_of_a_squash_names_the_request(team: Team) -> None:
     """The squash itself has the title alone; the merge that brings it says which request that was."""
     team.branch()
-    commits = [team.recorded(a="topic\n")]
+    commits = [team.recorded(a="topic\n", x="1\n")]
     team.pull(7, kind="merge-requests")
     team.repo("checkout", "-q", "main")
     team.made("Change the same line", a="main\n")
@@ -479,7 +631,7 @@ def test_gitlab_s_merge_of_a_squash_names_the_request(team: Team) -> None:
 def test_a_squash_may_name_gitlab_s_request_itself(team: Team) -> None:
     """As GitLab does where a project's template says so; two requests in one message are none."""
     team.branch()
-    commits = [team.recorded(a="topic\n")]
+    commits = [team.recorded(a="topic\n", x="1\n")]
     team.pull(7, kind="merge-requests")
     team.repo("checkout", "-q", "main")
     team.made("Change the same line", a="main\n")
@@ -521,7 +673,7 @@ def test_two_refs_of_one_branch_are_one(team: Team, topic: list[Sha]) -> None:
 
 
 def test_a_rebase_merge_is_known_commit_by_commit(team: Team, topic: list[Sha]) -> None:
-    """The ledger says it as `ledger rebuild` would; the note, which has no such guesses, says that it carries."""
+    """Found as `ledger rebuild` would, and told as what is carried: a guess of a rewriting is not shared."""
     team.pull(1, "topic")
     team.repo("checkout", "-q", "main")
     team.repo("cherry-pick", *topic, env={"GIT_COMMITTER_NAME": "A forge", "GIT_COMMITTER_DATE": "1500000100 +0000"})
@@ -532,9 +684,8 @@ def test_a_rebase_merge_is_known_commit_by_commit(team: Team, topic: list[Sha]) 
     assert [(one.target, one.commits, one.source, one.rebased) for one in outcome.carried] == [
         (new, [old], "patch-id", True) for new, old in zip(news, topic, strict=True)
     ]
-    rewrites = [Rewrite.from_bytes(line) for line in team.ledger.lines() if b'"rewrite"' in line]
-    assert [(one.old, one.new, one.source) for one in rewrites] == [
-        (old, new, "patch-id") for new, old in zip(news, topic, strict=True)
+    assert [[(one.commits, one.source) for one in team.told(new)] for new in news] == [
+        [([old], "patch-id")] for old in topic
     ]
     assert [one["kind"] for one in team.notes(news[0])] == ["carry", "commit"]
 
@@ -552,8 +703,9 @@ def test_a_rebase_merge_onto_the_same_base_is_no_squash(team: Team) -> None:
     assert [(one.commits, one.source) for one in outcome.carried] == [([old], "tree") for old in olds]
 
 
-def test_a_branch_on_a_branch_carries_the_rest(team: Team) -> None:
-    """What the first request brought is not in the second one, whose commits stand on the first one's."""
+@pytest.mark.parametrize("pushes", [1, 2])
+def test_a_branch_on_a_branch_carries_the_rest(team: Team, pushes: int) -> None:
+    """What the first request brought is not in the second one, which stands on it, in one push or in two."""
     team.branch("first")
     one = [team.recorded(x="1\n")]
     team.pull(1)
@@ -562,11 +714,13 @@ def test_a_branch_on_a_branch_carries_the_rest(team: Team) -> None:
     team.pull(2)
     team.repo("checkout", "-q", "main")
     team.made("Go on with something else", other="1\n")
-    news = [team.squash("Add the first part (#1)", "first"), team.squash("Add the second part (#2)", "second")]
+    news = [team.squash("Add the first part (#1)", "first")]
+    found = team.find("main~1..main").carried if pushes == 2 else []
+    news.append(team.squash("Add the second part (#2)", "second"))
 
-    outcome = team.find()
+    found += team.find("main~1..main" if pushes == 2 else "").carried
 
-    assert [(done.target, done.commits, done.source) for done in outcome.carried] == [
+    assert [(done.target, done.commits, done.source) for done in found] == [
         (news[0], one, "patch-id"),
         (news[1], two, "patch-id"),
     ]
@@ -829,6 +983,7 @@ def test_gitlab_s_job_keeps_the_records(forge: Forge, named: bool) -> None:
     environ = {"GITLAB_CI": "true", "CI_PIPELINE_SOURCE": "push", "CI_DEFAULT_BRANCH": "main"}
     environ |= {"CI_COMMIT_BRANCH": "main", "CI_COMMIT_SHA": forge.job.head(), "CI_COMMIT_BEFORE_SHA": forge.before}
     environ |= {"CI_PROJECT_URL": str(forge.origin).removesuffix(".git"), "CARRY_TOKEN": "secret"}
+    environ["CI_SERVER_URL"] = "https://gitlab.example"
 
     said = forge.ran(["sh", "-e"], GITLAB["script"][0], environ)
 

@@ -5,15 +5,17 @@ import json
 import pytest
 
 from ampcommit.carried import Carry
-from ampcommit.ledger import digest
-from ampcommit.notes.copies import CLAIMS, OWN, SHARED, Sayings, made_from
-from ampcommit.notes.shared import REF, Notes, publishable, unite
+from ampcommit.errors import SetupError
+from ampcommit.notes.copies import Sayings
+from ampcommit.notes.shared import REF, publishable, unite
+from ampcommit.notes.sshsig import framed
 from ampcommit.record import Sha
-from ampcommit.verbs.carry import FORK
 from tests.conftest import CHILD, OTHER, Repo
-from tests.test_carry import Team
+from tests.test_carry import CLAIMED, Team
 from tests.test_record import record_of
 from tests.test_rewritten import became
+from tests.test_sshsig import key
+from tests.test_sshsig import signature as body
 
 A, B, C, D = (Sha(letter * 40) for letter in "abcd")
 
@@ -26,12 +28,12 @@ def team(repo: Repo) -> Team:
 
 def sayings(team: Team) -> Sayings:
     """Return what is said in the clone."""
-    return Sayings(team.ledger, Notes(team.git), Notes(team.git, FORK))
+    return Sayings(team.ledger, team.git)
 
 
 def signature(line: bytes) -> bytes:
     """Return a line that claims to be the signature of *line*."""
-    return json.dumps({"v": 1, "kind": "signature", "of": digest(line), "signature": "x"}).encode()
+    return framed(line, body(key()))
 
 
 def shared(team: Team, commit: Sha, *lines: bytes, ref: str = REF) -> None:
@@ -73,6 +75,47 @@ def test_signatures_go_with_what_they_sign(team: Team) -> None:
     assert sayings(team).copies([A], claims=False).lines == {line(A), signature(line(A))}
 
 
+def test_fields_that_nobody_knows_are_not_copied(team: Team) -> None:
+    """Whatever somebody put beside a record, in its signature or instead of one, stays where it is."""
+    odd = json.dumps(json.loads(line(A)) | {"prompt": "secret"}).encode()
+    sealed = framed(line(A), b'x","prompt":"secret')
+    shared(team, A, line(A), odd, sealed, sealed[:-1] + b" }")
+
+    copies = sayings(team).copies([A], claims=False)
+
+    assert (copies.lines, copies.shared, copies.unrecorded) == ({line(A)}, 1, set())
+
+
+def test_what_is_signed_is_copied_as_it_was_signed_or_not_at_all(team: Team) -> None:
+    """Without a field that we do not know the signature would not be one; in another order of fields it is."""
+    fields = json.loads(line(A))
+    turned = json.dumps(dict(reversed(fields.items())), separators=(",", ":")).encode()
+    twice = line(B).replace(b'"repo":', b'"repo":"secret","repo":')
+    more = json.dumps(json.loads(line(C)) | {"later": 1}, separators=(",", ":")).encode()
+    for commit, text in ((A, turned), (B, twice), (C, more)):
+        shared(team, commit, text, signature(text))
+
+    copies = sayings(team).copies([A, B, C], claims=False)
+
+    assert copies.lines == {turned, signature(turned)}
+    assert (copies.shared, copies.unrecorded) == (1, set())
+
+
+def test_our_own_line_is_copied_with_its_signature(team: Team) -> None:
+    """The ledger has the line and the note what signs it, of a rewriting, too."""
+    told = became(B, A)
+    team.ledger.append(record_of(B), told)
+    rewrite = publishable(told.to_bytes())
+    assert rewrite
+    shared(team, A, rewrite[1], signature(rewrite[1]))
+    shared(team, B, line(B), signature(line(B)))
+
+    copies = sayings(team).copies([A], claims=False)
+
+    assert copies.lines == {rewrite[1], signature(rewrite[1]), line(B), signature(line(B))}
+    assert (copies.own, copies.shared) == (1, 0)
+
+
 def test_the_way_back_is_followed_and_copied(team: Team) -> None:
     """A commit that was amended and then squashed has what was recorded first; circles end."""
     way = [became(D, C), became(C, B), became(B, C)]
@@ -91,7 +134,7 @@ def test_the_way_back_is_followed_and_copied(team: Team) -> None:
 def test_claims_lead_nowhere_unless_they_are_wanted(team: Team) -> None:
     """A line of a fork does not make an own record one of another commit."""
     team.ledger.append(record_of(B))
-    shared(team, A, publishable(became(B, A).to_bytes())[1], line(A, OTHER), ref=FORK)  # type: ignore[index]
+    shared(team, A, publishable(became(B, A).to_bytes())[1], line(A, OTHER), ref=CLAIMED)  # type: ignore[index]
 
     left_out = sayings(team).copies([A], claims=False)
     taken = sayings(team).copies([A], claims=True)
@@ -108,47 +151,31 @@ def test_who_is_known(team: Team) -> None:
 
     assert said.known([A, B, C, D]) == {A, C, D}
     assert said.recorded([A, B, C, D]) == set()
-    assert [told.new for told in said.carried([A, B, C, D])] == [D]
+    assert said.carrying([A, B, C, D]) == {D}
+    assert set(said.origins()) == {(C, A), (D, A)}
     shared(team, B, line(B))
     assert sayings(team).recorded([A, B]) == {B}
 
 
-def test_parents_are_those_of_a_record(team: Team) -> None:
-    """What else is said of a commit tells nothing of them."""
+def test_records_lead_from_commit_to_commit(team: Team) -> None:
+    """Own and shared ones; what else is said of a commit tells nothing of its parents, and circles lead nowhere."""
     shared(team, A, line(B), b"x")
-    assert sayings(team).parents(A) == []
-    team.ledger.append(became(B, A), record_of(A, parents=[C]))
+    with pytest.raises(SetupError, match="no record leads"):
+        sayings(team).way(C, A)
+    told = publishable(record_of(B, parents=[C]).to_bytes())
+    assert told
+    shared(team, B, told[1])
+    team.ledger.append(became(B, A), record_of(A, parents=[B]))
 
-    assert sayings(team).parents(A) == [C]
-
-
-def test_lines_are_told_as_they_stand(team: Team) -> None:
-    """Each by who says it."""
-    team.ledger.append(record_of(A))
-    shared(team, B, b"1")
-    shared(team, B, b"2", ref=FORK)
-    said = sayings(team)
-
-    assert {who: said.of(who, [A, B]) for who in (OWN, SHARED, CLAIMS)} == {
-        OWN: {A: list(team.ledger.lines())},
-        SHARED: {B: [b"1"]},
-        CLAIMS: {B: [b"2"]},
-    }
+    assert sayings(team).way(C, A) == [B, A]
+    shared(team, C, publishable(record_of(C, parents=[A]).to_bytes())[1])  # type: ignore[index]
+    with pytest.raises(SetupError, match="no record leads"):
+        sayings(team).way(D, A)
 
 
-@pytest.mark.parametrize(
-    ("fields", "olds"),
-    [
-        ({"kind": "rewrite", "new": A, "old": B}, [B]),
-        ({"kind": "carry", "new": A, "commits": [B, C, A]}, [B, C]),
-        ({"kind": "carry", "new": A, "commits": [B, 1, "x"]}, [B]),
-        ({"kind": "carry", "new": A, "commits": {}}, []),
-        ({"kind": "rewrite", "new": A}, []),
-        ({"kind": "rewrite", "new": B, "old": A}, []),
-        ({"kind": ["rewrite"], "new": A, "old": B}, []),
-        ([], []),
-    ],
-)
-def test_what_a_line_leads_to(fields: object, olds: list[Sha]) -> None:
-    """Lines of other kinds, about other commits, and without sense lead nowhere."""
-    assert made_from(json.dumps(fields).encode(), A) == olds
+def test_what_we_say_is_carried_is_in_the_ledger(team: Team) -> None:
+    """Lines of others about the same commit are not ours."""
+    team.ledger.append(Carry(new=A, commits=[B], source="range"), record_of(A))
+    shared(team, A, Carry(new=A, commits=[C], source="range").to_note())
+
+    assert [told.commits for told in sayings(team).carries(A)] == [[B]]

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ampcommit.errors import LedgerError, MisuseError
+from ampcommit.files import Lock
 from ampcommit.imported import Imported, claims
 from ampcommit.record import Record, Sha, ThreadId, canonical
 from ampcommit.resolved import Resolved
@@ -389,3 +390,15 @@ def test_imports_at_the_same_time_add_each_line_once(repo: Repo, tmp_path: Path)
     assert [one.wait(60) for one in running] == [0, 0, 0]
     assert len(held(repo)) == 1500
     assert ledger_of(repo).check().problems == []
+
+
+def test_who_comes_during_a_long_import_is_told_to_come_again(repo: Repo) -> None:
+    """Nothing was lost that could be rebuilt."""
+    repo.commit("-q", "-m", "By hand")
+    ledger = ledger_of(repo)
+    ledger.prepare()
+
+    with Lock(f"{ledger.path}.import"), pytest.raises(LedgerError, match="has held") as caught:
+        taken(repo, record().to_bytes())
+    assert "run this again" in caught.value.hint
+    assert list(ledger.lines()) == []

@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from ampcommit.notes.copies import CLAIMS, OWN, SHARED, Copies
+from ampcommit.notes.copies import Copies
+from ampcommit.notes.noted import CLAIM, OWN, SHARED
 from ampcommit.record import Sha
 from ampcommit.render import carry as render_carry
-from ampcommit.verbs.carry import Carried, Outcome
+from ampcommit.verbs.carry import Outcome, Transfer
 
 A, B, C, D = (Sha(letter * 40) for letter in "abcd")
 
@@ -15,10 +16,10 @@ A, B, C, D = (Sha(letter * 40) for letter in "abcd")
 def copies(own: int = 2, shared: int = 0, claims: int = 0, unrecorded: int = 0) -> Copies:
     """Return so many records."""
     lacking = {Sha(f"{number:040x}") for number in range(unrecorded)}
-    return Copies(set(), {OWN: own, SHARED: shared, CLAIMS: claims}, lacking)
+    return Copies(set(), {OWN: own, SHARED: shared, CLAIM: claims}, lacking)
 
 
-def outcome(*carried: Carried, dry_run: bool = False, claims: bool = False) -> Outcome:
+def outcome(*carried: Transfer, dry_run: bool = False, claims: bool = False) -> Outcome:
     """Return what a run did that looked at four commits."""
     found = Outcome(dry_run=dry_run, claims=claims)
     found.carried = list(carried)
@@ -34,7 +35,7 @@ def shown(capsys: pytest.CaptureFixture[str], found: Outcome) -> list[str]:
 
 def test_a_range_has_few_lines(capsys: pytest.CaptureFixture[str]) -> None:
     """What was made of what, how that is known, and how many records there are."""
-    one = Carried(A, [B, C], "range", copies(), linked=0)
+    one = Transfer(A, [B, C], "range", copies(), linked=0)
     one.new = True
 
     assert shown(capsys, outcome(one)) == [
@@ -47,7 +48,7 @@ def test_a_range_has_few_lines(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_what_was_known_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing was written then; commits without a record are counted."""
-    one = Carried(A, [B], "ref", copies(0, 1, unrecorded=1), linked=1, refs=["refs/pull/1/head", "refs/heads/x"])
+    one = Transfer(A, [B], "ref", copies(0, 1, unrecorded=1), linked=1, refs=["refs/pull/1/head", "refs/heads/x"])
 
     assert shown(capsys, outcome(one)) == [
         "4 commits looked at, 0 written",
@@ -60,7 +61,7 @@ def test_what_was_known_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_search_says_what_it_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     """What was known, ambiguous, not found, and claimed by a fork; names of refs cannot write on the terminal."""
-    one = Carried(A, [B], "tree", copies(claims=1), linked=0, rebased=True)
+    one = Transfer(A, [B], "tree", copies(claims=1), linked=0, rebased=True)
     one.new = True
     found = outcome(one, dry_run=True)
     found.known, found.unknown = 1, [C]
@@ -83,7 +84,7 @@ def test_a_search_says_what_it_left_out(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_claims_that_were_taken_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     """Whoever answers for them reads how many they are."""
-    one = Carried(A, [B], "message", copies(claims=2), linked=0)
+    one = Transfer(A, [B], "message", copies(claims=2), linked=0)
 
     lines = shown(capsys, outcome(one, claims=True))
 
@@ -92,7 +93,7 @@ def test_claims_that_were_taken_are_named(capsys: pytest.CaptureFixture[str]) ->
 
 def test_programs_get_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     """The fields that docs/record.md promises, and no others."""
-    one = Carried(A, [B, C], "patch-id", copies(1, 2, 3, 1), linked=1, refs=["refs/heads/x"])
+    one = Transfer(A, [B, C], "patch-id", copies(1, 2, 3, 1), linked=1, refs=["refs/heads/x"])
     one.new = True
     found = outcome(one)
     found.ambiguous, found.unknown, found.notices = {D: ["refs/heads/y"]}, [B], ["hello"]

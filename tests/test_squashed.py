@@ -85,8 +85,11 @@ def test_a_branch_with_another_beginning_has_no_base(team: Team) -> None:
     more = commit_of(team.repo, {"b": b"1\n"})
     team.repo("branch", "joined", commit_of(team.repo, {"a": b"2\n"}, elsewhere, more))
     new = commit_of(team.repo, {"a": b"2\n"}, team.base)
+    team.pull(1, "apart")
+    named = team.repo("commit-tree", "-p", team.base, "-m", "Add it (#1)", f"{new}^{{tree}}")
 
     assert fit(team.repo, new, team.base) is None
+    assert fit(team.repo, named, team.base) is None
 
 
 def test_a_long_branch_is_none(team: Team) -> None:

@@ -19,7 +19,7 @@ from ampcommit.rules import Case
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from ampcommit.batch import Commit
     from ampcommit.commits.history import History
@@ -37,6 +37,7 @@ _IN_SUBJECT = re.compile(rb"\(([#!])([1-9][0-9]{0,8})\)\s*$")
 _SEE = re.compile(rb"^See merge request \S*!([1-9][0-9]{0,8})\s*$", re.MULTILINE)
 _LINKED = re.compile(rb"^[ \t]*%b[ \t]*:[ \t]*(\S+)[ \t]*$" % KEY.encode(), re.MULTILINE | re.IGNORECASE)
 _DIFF = ("diff-tree", "-r", "-p", "--full-index", "--no-renames", "--no-ext-diff", "--no-textconv")
+_RAW = ("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-ext-diff")
 _BINARY = re.compile(rb"^index (\S+)[^\n]*\nBinary files ", re.MULTILINE)
 
 
@@ -109,21 +110,19 @@ class Squashes:
         """Return the branches from which *new*, a commit of the range with one parent, was made, if any."""
         branches = list(self._branches(new))
         named = [branch for branch in branches if branch.named]
-        for source, among, fits in self._ways(branches, named):
+        ways = (
+            (MESSAGE, named, self._by_message),
+            (TREE, branches, self._by_tree),
+            (PATCH, branches, self._by_patch),
+            (REF, named, self._by_ref),
+        )
+        for source, among, fits in ways:
             found = [branch for branch in among if fits(new, branch)]
             # A branch that the message names fits better than another one.
             found = [branch for branch in found if branch.named] or found
             if found:
                 return Fit(source, found)
         return None
-
-    def _ways(
-        self, branches: list[Branch], named: list[Branch]
-    ) -> "Iterator[tuple[str, list[Branch], Callable[[Sha, Branch], bool]]]":
-        yield MESSAGE, named, self._by_message
-        yield TREE, branches, self._by_tree
-        yield PATCH, branches, self._by_patch
-        yield REF, named, self._by_ref
 
     @property
     def commits(self) -> list[Sha]:
@@ -153,19 +152,20 @@ class Squashes:
         return based and tree == self._tree(branch.tip)
 
     def _by_patch(self, new: Sha, branch: Branch) -> bool:
-        base = branch.base
-        if base is None or not self._touched(new, branch):
+        base, paths = branch.base, self._commits[new].paths()
+        if base is None or not paths or not self._paths(branch.commits).issuperset(paths):
             return False
         patch = self._patch(self._graph[new][0], new)
         return patch is not None and patch == self._patch(base, branch.tip)
 
     def _by_ref(self, new: Sha, branch: Branch) -> bool:
-        return self._touched(new, branch) and self._named(*branch.commits) >= self._named(new)
-
-    def _touched(self, new: Sha, branch: Branch) -> bool:
-        """Say whether *new* changes something, and nothing but files that the branch changes."""
-        paths = self._commits[new].paths()
-        return bool(paths) and self._paths(branch.commits).issuperset(paths)
+        if branch.base is None or not self._named(*branch.commits) >= self._named(new):
+            return False
+        mine, theirs = self._changed(self._graph[new][0], new), self._changed(branch.base, branch.tip)
+        unlike = [path for path in theirs if mine.get(path) != theirs[path]]
+        # Only what others had changed meanwhile can have been in conflict.
+        there = mine.keys() == theirs.keys() and all(mine[path][0] != theirs[path][0] for path in unlike)
+        return there and len(unlike) < len(theirs)
 
     def _paths(self, commits: "Iterable[Sha]") -> set[str]:
         return {path for one in commits for path in self._commits[one].paths()}
@@ -176,7 +176,7 @@ class Squashes:
         paths = self._commits[new].paths()
         for tip, refs in self._tips.items():
             # A branch is older than what is made of it, and does not have it.
-            if tip in behind or tip not in self._graph or self._made(tip) > self._made(new):
+            if tip in behind or tip not in self._graph or self._heads[tip][1] > self._heads[new][1]:
                 continue
             growth, named = self._growth(tip, behind), not requests.isdisjoint(self._numbers[tip])
             alike = named or self._tree(tip) == self._tree(new) or growth.paths.issuperset(paths)
@@ -259,11 +259,14 @@ class Squashes:
         found = heads(self._git, [one.encode("ascii") for one in every])
         return {_sha(head.commit): (head.tree, head.made) for head in found if head}
 
-    def _made(self, commit: Sha) -> int:
-        return self._heads[commit][1]
-
     def _tree(self, commit: Sha) -> bytes:
         return self._heads[commit][0] if commit in self._heads else b""
+
+    def _changed(self, base: Sha, tip: Sha) -> "dict[bytes, tuple[bytes, bytes]]":
+        """Return what stood at each path that changed from *base* to *tip*, before and afterwards."""
+        words = self._git(*_RAW, base, tip, deadline=PATIENCE).split(b"\0")
+        told = zip(words[1::2], (word[1:].split() for word in words[::2]), strict=False)
+        return {path: (b"%b %b" % (mode, old), b"%b %b" % (now, new)) for path, (mode, now, old, new, _) in told}
 
     def _patch(self, base: Sha, tip: Sha) -> bytes | None:
         """Return what `git patch-id --stable` says of what changed from *base* to *tip*; None where that is unknown."""

@@ -5,7 +5,7 @@ from ampcommit.render.paper import Paper, print_json, warnings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ampcommit.verbs.carry import Carried, Outcome
+    from ampcommit.verbs.carry import Outcome, Transfer
 
 _REF = 1000
 _KNOWN_BY = {
@@ -40,7 +40,7 @@ def carried(found: "Outcome", *, as_json: bool) -> None:
         out.say(f"{_counted(left, 'record')} of a fork left out, which nobody here made; --claims takes them")
 
 
-def _say(out: Paper, one: "Carried", found: "Outcome") -> None:
+def _say(out: Paper, one: "Transfer", found: "Outcome") -> None:
     made = "is one commit of a branch, rebased:" if one.rebased else "was made of"
     on = f" of {', '.join(one.refs)}" if one.refs else ""
     out.say((one.target, "bold"), f" {made} {_counted(len(one.commits), 'commit')}{terminal(on, _REF)}")

@@ -1,16 +1,17 @@
 """`carry`: a commit that a forge made of a branch gets what is known of the branch's commits, in ledger and notes."""
 
 from ampcommit.batch import PATIENCE
-from ampcommit.carried import MOST, RANGE, Carry, carryings
-from ampcommit.commits.attach import Match, Recorded
+from ampcommit.carried import MOST, RANGE, Carry
+from ampcommit.commits.attach import Recorded
 from ampcommit.commits.history import History, Range, opened
 from ampcommit.commits.squashed import Squashes
-from ampcommit.errors import MisuseError, SetupError
+from ampcommit.commits.touched import present
+from ampcommit.errors import MisuseError
 from ampcommit.forge import ci
 from ampcommit.gitcmd import Git, clean
 from ampcommit.ledger import Ledger
-from ampcommit.notes.copies import OWN, SHARED, Copies, Sayings, made_from
-from ampcommit.notes.shared import REF, REMOTES, Notes, unite
+from ampcommit.notes.copies import Copies, Sayings
+from ampcommit.notes.shared import OVERSIZE, REF, Notes, unite
 from ampcommit.place import Place
 from ampcommit.record import Sha
 from ampcommit.rules import Case
@@ -20,18 +21,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ampcommit.rewritten import Rewrite
-
 SEARCHED = 1000
 """Commits that are looked at where nobody says how many: the newest ones."""
 
-FORK = f"{REMOTES}fork"
-"""The notes that a fork claims."""
+ROOM = OVERSIZE // 2
+"""Bytes that a note has at most when copies were added: there is room left for signatures and for heads."""
 
 _NAME_THEM = "name the commits of the branch and what was made of them: ampcommit carry main..topic HEAD"
 
 
-class Carried:
+class Transfer:
     """
     What `target` was made of: `commits`, oldest first, known by `source`, and what is said of them (`copies`).
 
@@ -76,7 +75,7 @@ class Outcome:
     def __init__(self, *, dry_run: bool, claims: bool) -> None:
         self.dry_run = dry_run
         self.claims = claims
-        self.carried: list[Carried] = []
+        self.carried: list[Transfer] = []
         self.checked = self.known = 0
         self.unknown: list[Sha] = []
         self.ambiguous: dict[Sha, list[str]] = {}
@@ -127,7 +126,7 @@ class _Run:
         self._git = Git(place.git_dir, clean(environ, place.git_dir))
         self._settings = read_settings(git, environ, top=place.top)
         self._ledger = Ledger(place.ledger, shared_mode(git))
-        self._sayings = Sayings(self._ledger, Notes(self._git, REF), Notes(self._git, FORK))
+        self._sayings = Sayings(self._ledger, self._git)
         self._outcome = outcome
         outcome.notices += self._settings.warnings + self._settings.problems
 
@@ -148,7 +147,7 @@ class _Run:
         if head is None:
             raise MisuseError("there are no commits here", hint=_NAME_THEM)
         listed = self._git("rev-list", f"--max-count={SEARCHED + 1}", head).decode("ascii").split()
-        carrying = {told.new for told in self._sayings.carried([Sha(one) for one in listed])}
+        carrying = self._sayings.carrying([Sha(one) for one in listed])
         last = next((one for one in listed if one in carrying), None)
         if last is None and len(listed) > SEARCHED:
             self._outcome.notices.append(f"only the newest {SEARCHED} commits were looked at; name a range for others")
@@ -169,7 +168,8 @@ class _Run:
         """Return the commits of *asked* that are not behind *new*, oldest first, and whether their messages link."""
         base, _, head = (Sha.maybe(end) for end in asked.partition(".."))
         if base and head and not self._git.has_commit(head):
-            return dict.fromkeys(self._as_recorded(base, head), False)
+            self._refuse_older(new, [base, *(recorded := self._sayings.way(base, head))])
+            return dict.fromkeys(recorded, False)
         range_ = self.named(asked)
         if len(range_.tips) != 1:
             raise MisuseError(f"{asked!a} names two branches", hint=_NAME_THEM)
@@ -177,6 +177,7 @@ class _Run:
         told = [one for piece in self._history.told(Range([*range_.revisions, f"^{new}"])) for one in piece][::-1]
         if not told:
             raise MisuseError(f"{asked!a} names no commits that {new} does not have behind it", hint=_NAME_THEM)
+        self._refuse_older(new, range_.tips)
         if len(told) > MOST:
             raise MisuseError(f"{asked!a} names more than {MOST} commits", hint=_NAME_THEM)
         return {
@@ -191,18 +192,12 @@ class _Run:
         if not self._git("merge-base", range_.base, range_.tips[0], ok=(0, 1), deadline=PATIENCE):
             raise MisuseError(f"{range_.base} and {range_.tips[0]} have no commit in common", hint=_NAME_THEM)
 
-    def _as_recorded(self, base: Sha, head: Sha) -> list[Sha]:
-        """Return the commits from *head*, which is not here, back to *base* as records tell them, oldest first."""
-        found: dict[Sha, None] = {}
-        one = head
-        while one != base:
-            parents = self._sayings.parents(one)
-            if not parents or one in found:
-                hint = "fetch the branch, or the records of whoever made it: ampcommit share"
-                raise SetupError(f"{one} is not here, and no record leads from it to {base}", hint=hint)
-            found[one] = None
-            one = parents[0]
-        return list(found)[::-1]
+    def _refuse_older(self, new: Sha, ends: "Sequence[Sha]") -> None:
+        """Refuse a target that is among *ends*, or behind one: a commit is not made of those that came after it."""
+        target = Range([new], alone=True)
+        here = present(self._history.objects, ends)
+        if new in ends or any(self._history.parted(target, end)[1].tips for end in here):
+            raise MisuseError(f"{new} came before commits that it would be made of", hint=_NAME_THEM)
 
     def search(self, range_: Range) -> None:
         """Search what each commit of *range_* was made of, unless that is known or the commit is a merge."""
@@ -213,9 +208,22 @@ class _Run:
         silent = [one for one in single if one not in known]
         if not silent:
             return
-        before = [one for carry in self._sayings.carried(single) for one in carry.commits]
-        squashes = Squashes(self._history, self._git, self._settings, range_, before)
+        squashes = Squashes(self._history, self._git, self._settings, range_, self._done(range_))
         self._rebased([one for one in silent if not self._squashed(one, squashes)], squashes)
+
+    def _done(self, range_: Range) -> set[Sha]:
+        """Return the commits of which *range_*, or what is behind it, has another one already, as it is told."""
+        made: dict[Sha, list[Sha]] = {}
+        for new, old in self._sayings.origins():
+            made.setdefault(new, []).append(old)
+        here = Range(list(present(self._history.objects, list(made))), alone=True)
+        waiting = [one for tip in range_.tips for one in self._history.parted(here, tip)[1].tips]
+        done: set[Sha] = set()
+        for one in waiting:  # it grows meanwhile
+            olds = set(made.get(one, ())) - done
+            waiting += olds
+            done |= olds
+        return done
 
     def _squashed(self, new: Sha, squashes: Squashes) -> bool:
         """Say whether branches fit *new*, and take it over where that is one."""
@@ -252,30 +260,37 @@ class _Run:
     ) -> None:
         copies = self._sayings.copies(commits, claims=self._outcome.claims)
         count = len(copies.unrecorded & linked)
-        self._outcome.carried.append(Carried(new, commits, source, copies, linked=count, refs=refs, rebased=rebased))
+        self._outcome.carried.append(Transfer(new, commits, source, copies, linked=count, refs=refs, rebased=rebased))
 
     def finish(self) -> Outcome:
         """Write what is lacking, to the notes and then to the ledger, and return what was done."""
         additions: dict[Sha, set[bytes]] = {}
-        entries: list[Carry | Rewrite] = []
+        entries = []
+        noted = (notes := Notes(self._git, REF)).of([one.target for one in self._outcome.carried])
         for one in self._outcome.carried:
-            own, shared = (self._sayings.of(who, [one.target]).get(one.target, []) for who in (OWN, SHARED))
-            carry = _first(one, [*own, *shared])
-            if lacking := (one.copies.lines | {carry.to_note()}).difference(shared):
-                additions[one.target] = lacking
-            told = any(set(made_from(line, one.target)) == set(one.commits) for line in own)
-            if not told:
-                entries.append(Match(one.commits[0], one.source).rewrite(one.target) if one.rebased else carry)
-            one.new = bool(lacking) or not told
-        if additions and not self._outcome.dry_run:
+            told = [carry for carry in self._sayings.carries(one.target) if set(carry.commits) == set(one.commits)]
+            # In words of our own: those that somebody has shared may say anything of how it is known.
+            carry = told[0] if told else Carry(new=one.target, commits=one.commits, source=one.source)
+            lines = self._lines(one, carry.to_note(), noted.get(one.target, []))
+            additions[one.target] = set() if one.target in notes.oversized else lines
+            entries += [] if told else [carry]
+            one.new = bool(additions[one.target]) or not told
+        self._outcome.notices += [
+            f"the note of {one} is too long to be read, and is left alone" for one in notes.oversized
+        ]
+        if any(additions.values()) and not self._outcome.dry_run:
             # In this order: a search that is begun again takes what the ledger tells for done.
             unite(self._git, self._place, REF, additions, message="Carry records to squashed commits")
         if entries and not self._outcome.dry_run:
             self._ledger.append(*entries)
         return self._outcome
 
-
-def _first(one: Carried, lines: list[bytes]) -> Carry:
-    """Return the line that says what *one* does: the one that was there first, else a new one."""
-    told = (carry for carry in carryings(lines, one.target) if set(carry.commits) == set(one.commits))
-    return next(told, Carry(new=one.target, commits=one.commits, source=one.source))
+    def _lines(self, one: Transfer, carry: bytes, note: "Sequence[bytes]") -> set[bytes]:
+        """Return what the *note* lacks: the line *carry* and the copies, unless nobody could read so much."""
+        lines = {carry, *one.copies.lines}
+        if sum(len(line) + 1 for line in lines.union(note)) > ROOM:
+            lines = {carry}
+            self._outcome.notices.append(
+                f"the note of {one.target} would be too long with copies of records: it has none"
+            )
+        return lines.difference(note)

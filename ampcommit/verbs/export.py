@@ -99,8 +99,8 @@ class Export:
     def _moved(self, lines: "Iterator[tuple[bytes, dict[str, Any]]]") -> "Iterator[bytes]":
         """Yield *lines* as they are, but for the digest of the line before, which there is none any more."""
         for line, fields in lines:
-            if end := _END.search(line):
-                yield line[: end.start()] + b"}"
+            if alone := unlinked(line):
+                yield alone
                 continue
             fields.pop("prev", None)
             try:
@@ -154,3 +154,9 @@ def _made(facts: "list[Fact]", git: Git) -> "Iterator[tuple[Fact, Head]]":
     """Yield each of *facts* with what git has of the commit."""
     told = heads(git, [fact.commit.encode("ascii") for fact in facts])
     yield from ((fact, head) for fact, head in zip(facts, told, strict=True) if head)
+
+
+def unlinked(line: bytes) -> bytes | None:
+    """Return a *line* of the ledger without the digest of the one before; None for one that does not end with that."""
+    end = _END.search(line)
+    return line[: end.start()] + b"}" if end else None

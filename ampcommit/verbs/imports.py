@@ -1,14 +1,13 @@
 """`ledger import`: what other ledgers and Agent Trace records say, kept as claims beside our own records."""
 
 import os
-import re
-from contextlib import nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from hashlib import blake2b
 from itertools import islice
 
 from ampcommit.commits.history import opened
 from ampcommit.commits.touched import present, touched
-from ampcommit.errors import MisuseError, RecordError
+from ampcommit.errors import LedgerError, MisuseError, RecordError
 from ampcommit.files import Lock, make_own_folder
 from ampcommit.gitcmd import Git, clean
 from ampcommit.imported import TRACE, Imported, identity
@@ -19,16 +18,15 @@ from ampcommit.notes.records import Records
 from ampcommit.place import Place
 from ampcommit.record import Sha, parsed
 from ampcommit.settings import read_settings, shared_mode
+from ampcommit.verbs.export import LINES, unlinked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from contextlib import AbstractContextManager
     from typing import BinaryIO
 
     from ampcommit.commits.history import History
 
-LINES = "jsonl"
 FORMS = (LINES, agent_trace.FORM)
 
 LIMIT = 1 << 20
@@ -37,9 +35,9 @@ LIMIT = 1 << 20
 NAMED = 100
 """How many of the lines that cannot be used are named."""
 
+_BUSY = "another import is at work; when it is done, run this again: what is known by then is not added twice"
 _AT_ONCE = 1000
 _KIND = 40  # bytes in which a line says its kind
-_OWN = re.compile(rb',"prev":(?:null|"sha256:[0-9a-f]{64}")\}\Z')
 
 
 class Imports:
@@ -120,10 +118,16 @@ def imports(
     return done
 
 
-def _alone(ledger: Ledger) -> "AbstractContextManager[object]":
-    """Return what keeps two runs from writing the same lines; commits that are made meanwhile do not wait for it."""
+@contextmanager
+def _alone(ledger: Ledger) -> "Iterator[None]":
+    """Keep two runs from writing the same lines; commits that are made meanwhile do not wait for it."""
     make_own_folder(os.path.dirname(ledger.path))
-    return Lock(f"{ledger.path}.import")
+    with ExitStack() as held:
+        try:
+            held.enter_context(Lock(f"{ledger.path}.import"))
+        except LedgerError as error:
+            raise LedgerError(str(error), hint=_BUSY) from error
+        yield
 
 
 class _Reader:
@@ -243,8 +247,8 @@ def _known(ledger: Ledger) -> "Iterator[bytes]":
                 yield _digest(Imported.from_bytes(line).key)
             except RecordError:
                 continue  # `ledger check` reports it
-        elif end := _OWN.search(line):
-            yield _digest(identity(line[: end.start()] + b"}"))
+        elif alone := unlinked(line):
+            yield _digest(identity(alone))
 
 
 def _digest(key: bytes) -> bytes:
