@@ -33,7 +33,7 @@ def temp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_demo_shows_a_chain_of_three_and_leaves_nothing(temp: Path, capsys: Capture) -> None:
-    """In seconds, offline, one sees a linked commit, a refusal, the way out and the ledger."""
+    """In seconds, offline, one sees a linked commit, a refusal, the way out, what a colleague gets, and the ledger."""
     demo("", Stage())
     out, err = capsys.readouterr()
 
@@ -42,6 +42,8 @@ def test_the_demo_shows_a_chain_of_three_and_leaves_nothing(temp: Path, capsys: 
     assert re.search(rf"thread +\S+/{LAST}\n +\S+/{NEXT}\n", out), "an amend from another thread loses nothing"
     assert "error: AC101" in out
     assert "go on with your message" in out
+    assert re.search(r"origin: 5 published, 0 received.*origin: 0 published, 5 received", out, re.DOTALL)
+    assert len(re.findall(r"^  \w{12}  T-.* shared ", out, re.MULTILINE)) == 3
     assert "5 lines, 0 problems" in out
     assert (err, list(temp.iterdir())) == ("", [])
 

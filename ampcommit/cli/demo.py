@@ -51,6 +51,8 @@ class _Play:
         self._stage = stage
         self._home = os.path.join(folder, "home")
         self._repo = os.path.join(folder, "repo")
+        self._hub = os.path.join(folder, "hub.git")
+        self._colleague = os.path.join(folder, "colleague")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
         self._human = kept | {"HOME": self._home, "GIT_CONFIG_NOSYSTEM": "1", "GIT_EDITOR": "true"}
         # As the client's shell tool sets them; all generations do.
@@ -88,13 +90,8 @@ class _Play:
         self._git(self._human, "commit", "-q", "-m", "Note what is left to do", "--trailer", link)
         self._ampcommit("show", "HEAD")
 
-        say("4. Another thread amends: Amp replaces the link in the message; what was known stays known")
-        self._git(self._inside(NEXT), *_rewritten(NEXT), "-q", "--amend", "--no-edit")
-        self._git(self._human, "log", "-1", "--format=%(trailers:only)")
-        self._ampcommit("show", "HEAD")
-
-        say("The way back to the conversation where the work began, with the commits on it")
-        self._ampcommit("chain", "HEAD")
+        self._amend()
+        self._share()
 
         say("What the ledger holds")
         self._ampcommit("ledger", "check")
@@ -114,6 +111,30 @@ class _Play:
         with open(os.path.join(self._home, ".gitconfig"), "w", encoding="utf-8") as file:
             file.write("[user]\n\tname = Demo\n\temail = demo@example.com\n")
         subprocess.run(["git", "init", "-q", self._repo], env=self._human, check=True, capture_output=True)
+
+    def _amend(self) -> None:
+        self._stage.scene("4. Another thread amends: Amp replaces the link in the message; what was known stays known")
+        self._git(self._inside(NEXT), *_rewritten(NEXT), "-q", "--amend", "--no-edit")
+        self._git(self._human, "log", "-1", "--format=%(trailers:only)")
+        self._ampcommit("show", "HEAD")
+
+        self._stage.scene("The way back to the conversation where the work began, with the commits on it")
+        self._ampcommit("chain", "HEAD")
+
+    def _share(self) -> None:
+        self._stage.scene("5. A colleague, in another clone: the records come through the remote that both have")
+        self._quietly("init", "-q", "--bare", self._hub)
+        self._quietly("remote", "add", "origin", self._hub)
+        self._quietly("push", "-q", "origin", "HEAD:refs/heads/main")
+        self._ampcommit("share")
+        self._quietly("clone", "-q", "--branch", "main", self._hub, self._colleague)
+        own, self._repo = self._repo, self._colleague
+        self._ampcommit("share")
+        self._ampcommit("log")
+        self._repo = own
+
+    def _quietly(self, *args: str) -> None:
+        self._run(["git", *args], self._human, 0)
 
     def _write(self, name: str, text: str) -> None:
         with open(os.path.join(self._repo, name), "w", encoding="utf-8") as file:
