@@ -31,7 +31,7 @@ from tests.test_record import fields_of, names, record_of, records
 
 relaxed = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
-_numbers = itertools.count(1_000_000)
+_numbers = itertools.count(10**9)  # beyond all that the processes of these tests count
 
 PREAMBLE = f"""
 import os, resource, signal, sys
