@@ -51,6 +51,15 @@ class Team:
         self.repo("commit", "-q", "--allow-empty", "-m", message)
         return Sha(self.repo.head())
 
+    def grow(self, count: int) -> None:
+        """Let a branch `long` have *count* commits from the base on, without changes."""
+        stream = "".join(
+            f"commit refs/heads/long\ncommitter T <t@e.c> {1500000001 + number} +0000\ndata 1\nx\n"
+            + (f"from {self.base}\n" if not number else "")
+            for number in range(count)
+        )
+        self.repo("fast-import", "--quiet", stdin=stream.encode())
+
     def recorded(self, thread: str = CHILD, *, by: str = "own", **files: str) -> Sha:
         """Commit with a link to *thread*, and a record that is ours, the team's (`shared`), a fork's, or nobody's."""
         commit = self.made(f"Work on {', '.join(files)} here\n\nAmp-Thread-ID: {url(thread)}", **files)
@@ -307,12 +316,7 @@ def test_nothing_is_made_of_what_records_tell_came_after_it(team: Team) -> None:
 
 def test_a_whole_history_is_no_branch(team: Team) -> None:
     """More commits than one line holds are refused."""
-    stream = "".join(
-        f"commit refs/heads/long\ncommitter T <t@e.c> {1500000001 + number} +0000\ndata 1\nx\n"
-        + (f"from {team.base}\n" if not number else "")
-        for number in range(MOST + 1)
-    )
-    team.repo("fast-import", "--quiet", stdin=stream.encode())
+    team.grow(MOST + 1)
 
     team.made("Add all of it at once", x="1\n")
 
@@ -791,12 +795,7 @@ def test_a_search_goes_back_to_what_was_carried_last(team: Team, topic: list[Sha
 
 def test_a_search_without_an_end_is_bounded(team: Team) -> None:
     """Of a long history in which nothing was carried the newest commits are looked at, and that is said."""
-    stream = "".join(
-        f"commit refs/heads/long\ncommitter T <t@e.c> {1500000001 + number} +0000\ndata 1\nx\n"
-        + (f"from {team.base}\n" if not number else "")
-        for number in range(SEARCHED + 1)
-    )
-    team.repo("fast-import", "--quiet", stdin=stream.encode())
+    team.grow(SEARCHED + 1)
     team.repo("checkout", "-q", "long")
 
     outcome = team.find()

@@ -2,8 +2,6 @@
 
 import json
 import os
-import pty
-import subprocess
 import sys
 
 import pytest
@@ -11,7 +9,7 @@ import pytest
 from ampcommit.record import Sha
 from ampcommit.render import share as render_share
 from ampcommit.verbs.share import Plan, Shared, Standing
-from tests.conftest import ROOT
+from tests.conftest import on_real_terminal
 
 A = Sha("a" * 40)
 
@@ -118,19 +116,8 @@ render_share.planned(Plan("origin", [(Sha("a" * 40), b"\\xff\\x1b[2J" + b"x" * 3
 
 def test_a_terminal_shows_the_stage_and_obeys_nothing() -> None:
     """S01: on a terminal there is a line that tells what is done; what others wrote into notes is escaped."""
-    main, other = pty.openpty()
-    environ = os.environ | {"TERM": "xterm", "PYTHONPATH": str(ROOT)}
-    running = subprocess.Popen([sys.executable, "-c", _SHOWN], stdout=other, stderr=other, env=environ)
-    os.close(other)
-    said = b""
-    try:
-        while piece := os.read(main, 65536):
-            said += piece
-    except OSError:
-        pass  # how Linux says that the other end is closed
-    os.close(main)
+    said = on_real_terminal(_SHOWN, os.environ | {"TERM": "xterm"})
 
-    assert running.wait() == 0
     assert b"origin: pushing, try 2" in said
     assert b"\\xff\\x1b[2J" + b"x" * 300 in said
     assert b"\x1b[2J" not in said
