@@ -102,6 +102,6 @@ def allowed_signers(
     blob = history.blob(source, SIGNERS_FILE) if source else None
     if blob is None:
         where = source or "the receiving branch"
-        hint = f"commit {SIGNERS_FILE} there first, or name a file: --allowed-signers FILE"
+        hint = f"commit {SIGNERS_FILE} there first, or name a file outside: --allowed-signers FILE"
         raise MisuseError(f"who may sign is not known: {where} has no {SIGNERS_FILE}", hint=hint)
     return Signers(history.objects("cat-file", "blob", blob), environ, place)
